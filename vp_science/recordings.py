@@ -18,6 +18,10 @@ from vp_science.video.preprocess import Preprocess
 _MIB = 1 << 20
 
 
+class RecordingWarning(UserWarning):
+    """A recording can be read, but slowly, or not all of it."""
+
+
 @dataclass(frozen=True)
 class Fingerprint:
     """Tells whether a file is still the same recording, without reading all of it.

@@ -1,0 +1,202 @@
+"""The frame index of a video file: one pass over its packets, nothing decoded."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from av.packet import Packet
+from jaxtyping import Bool, Float64, Int64
+
+from vp_science.errors import RecordingError
+from vp_science.video.container import Media
+
+_NO_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vvc", "av1"})
+"""Containers that store no presentation times: where frames are reordered, their order is known only after decoding."""
+
+
+@dataclass(frozen=True)
+class VideoIndex:
+    """Packets in file order, frames in display order, and how they belong together.
+
+    Attributes:
+        packet_id: what the decoder hands from a packet to its frame: the PTS (DTS where there is none, the packet's
+            number where there is neither).
+        packet_seek: timestamp to seek to for this packet.
+        packet_frame: display index of the packet's frame; -1 for packets that show none.
+        packet_key: whether decoding can start at this packet.
+        packet_corrupt: whether the demuxer found the packet damaged.
+        frame_packet: packet number of each displayed frame.
+        frame_start: packet number from which each frame is decoded: the last key frame that is neither stored nor shown
+            later than the frame.
+        frame_settled: last display index among the packets stored up to the frame's own: once the decoder has put that
+            one out, it is known whether anything the frame may refer to was damaged.
+        time_s: presentation times in seconds from the first frame, strictly increasing; None when the file has none.
+        numbered: the file carries no timestamps; packets are numbered and the file is always read from its start.
+        truncated: the container ended in an error.
+    """
+
+    packet_id: Int64[np.ndarray, " packets"]
+    packet_seek: Int64[np.ndarray, " packets"]
+    packet_frame: Int64[np.ndarray, " packets"]
+    packet_key: Bool[np.ndarray, " packets"]
+    packet_corrupt: Bool[np.ndarray, " packets"]
+    frame_packet: Int64[np.ndarray, " frames"]
+    frame_start: Int64[np.ndarray, " frames"]
+    frame_settled: Int64[np.ndarray, " frames"]
+    time_s: Float64[np.ndarray, " frames"] | None
+    numbered: bool
+    truncated: bool
+
+    @property
+    def intra_only(self) -> bool:
+        """Every packet stands for itself (MJPEG, raw, FFV1 ...)."""
+        return bool(self.packet_key.all())
+
+
+@dataclass(frozen=True)
+class _Packets:
+    ids: Int64[np.ndarray, " packets"]
+    seek: Int64[np.ndarray, " packets"]
+    key: Bool[np.ndarray, " packets"]
+    corrupt: Bool[np.ndarray, " packets"]
+    shown: Bool[np.ndarray, " packets"]
+    numbered: bool
+    truncated: bool
+
+
+def build_index(path: Path) -> VideoIndex:
+    """Read all packets of a video file.
+
+    Raises:
+        RecordingError: when it holds no frames.
+    """
+    media = Media(path)
+    try:
+        packets = _read_packets(media)
+        time_base = media.stream.time_base or Fraction(1)
+        container = media.container.format.name
+        reordered = media.stream.codec_context.reorder_depth > 0 and not packets.key.all()
+    finally:
+        media.close()
+    if not packets.shown.any():
+        raise RecordingError(f"{path}: expected video frames, found none: the file was cut off, record or copy it again")
+    if packets.numbered or (reordered and container in _NO_TIMES):
+        order = _order_by_decoding(path, packets)
+    else:
+        shown = np.flatnonzero(packets.shown)
+        _, first = np.unique(packets.ids[shown], return_index=True)
+        order = shown[first]
+    return _assemble(packets, order, time_base)
+
+
+def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, Packet]]:
+    """The packets of the stream from here on, each with its id, ready to decode.
+
+    Ends quietly where the container ends in an error: the packets before it are what the file holds.
+    """
+    number = 0
+    packets = media.container.demux(media.stream)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, av.FFmpegError, OSError):
+            return
+        if packet.size == 0:  # the end of the file, or an AVI "same as before" entry
+            continue
+        if numbered:
+            packet.pts = packet.dts = number
+            number += 1
+        identity = packet.pts if packet.pts is not None else packet.dts
+        if identity is not None:
+            yield identity, packet
+
+
+def _read_packets(media: Media) -> _Packets:
+    rows: list[tuple[int | None, int | None, bool, bool, bool]] = []
+    hidden = media.stream.codec_context.name.startswith("vp8")
+    truncated = False
+    packets = media.container.demux(media.stream)
+    while True:
+        try:
+            packet = next(packets)
+        except StopIteration:
+            break
+        except (av.FFmpegError, OSError):
+            truncated = True
+            break
+        if packet.size == 0:
+            continue
+        shown = not packet.is_discard and not (hidden and not bytes(packet)[0] & 0x10)
+        rows.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt, shown))
+    timed = [(pts if pts is not None else dts, dts if dts is not None else pts) for pts, dts, *_ in rows]
+    numbered = sum(identity is None for identity, _ in timed) * 2 > len(timed)
+    if numbered:
+        timed = [(number, number) for number in range(len(rows))]
+    kept = [(*pair, *row[2:]) for pair, row in zip(timed, rows, strict=True) if pair[0] is not None]
+    columns = list(zip(*kept, strict=True)) or [()] * 5
+    ids, seek = (np.array(column, np.int64) for column in columns[:2])
+    key, corrupt, shown_ = (np.array(column, bool) for column in columns[2:])
+    return _Packets(ids, seek, key, corrupt, shown_, numbered, truncated)
+
+
+def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " frames"]:
+    """Packet numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
+    number = {int(identity): k for k, identity in enumerate(packets.ids)}
+    order: list[int] = []
+    media = Media(path)
+    try:
+        context = media.stream.codec_context
+        context.thread_type = "AUTO"
+        for _, packet in packet_ids(media, packets.numbered):
+            order += _decoded_numbers(context, packet, number)
+        order += _decoded_numbers(context, None, number)
+    finally:
+        media.close()
+    if not order:
+        raise RecordingError(f"{path}: expected video frames, found none that decode: the file is damaged")
+    return np.array(list(dict.fromkeys(order)), np.int64)
+
+
+def _decoded_numbers(context: av.VideoCodecContext, packet: Packet | None, number: dict[int, int]) -> list[int]:
+    try:
+        return [number[frame.pts] for frame in context.decode(packet) if frame.pts in number]
+    except (av.FFmpegError, ValueError):
+        return []
+
+
+def _assemble(packets: _Packets, order: Int64[np.ndarray, " frames"], time_base: Fraction) -> VideoIndex:
+    num_packets, num_frames = len(packets.ids), len(order)
+    packet_frame = np.full(num_packets, -1, np.int64)
+    packet_frame[order] = np.arange(num_frames)
+    settled = np.maximum.accumulate(packet_frame)[order]
+    ticks = np.sort(packets.ids[order])
+    exact = (ticks - ticks[0]) * np.float64(time_base.numerator) / np.float64(time_base.denominator)
+    return VideoIndex(
+        packet_id=packets.ids,
+        packet_seek=packets.seek,
+        packet_frame=packet_frame,
+        packet_key=packets.key,
+        packet_corrupt=packets.corrupt,
+        frame_packet=order,
+        frame_start=_starts(packets.key, packet_frame, order),
+        frame_settled=settled,
+        time_s=None if packets.numbered else exact,
+        numbered=packets.numbered,
+        truncated=packets.truncated,
+    )
+
+
+def _starts(
+    key: Bool[np.ndarray, " packets"], packet_frame: Int64[np.ndarray, " packets"], order: Int64[np.ndarray, " frames"]
+) -> Int64[np.ndarray, " frames"]:
+    """For each frame the last key packet that is stored no later and shown no later than the frame."""
+    keys = np.flatnonzero(key & (packet_frame >= 0))
+    keys = keys[packet_frame[keys] >= np.maximum.accumulate(packet_frame[keys])] if len(keys) else keys
+    # stored order and shown order of key frames agree now, so both conditions cut the same sorted list
+    before_stored = np.searchsorted(keys, order, side="right")
+    before_shown = np.searchsorted(packet_frame[keys], np.arange(len(order)), side="right")
+    chosen = np.minimum(before_stored, before_shown) - 1
+    return np.where(chosen >= 0, keys[np.maximum(chosen, 0)] if len(keys) else 0, 0).astype(np.int64)
