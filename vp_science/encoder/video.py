@@ -8,6 +8,7 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.info import ModelInfo
 from vp_science.encoder.layers import LayerNorm, Projection
 from vp_science.encoder.positions import PositionTable, resize_positions
 from vp_science.encoder.transformer import Transformer
@@ -25,11 +26,13 @@ class VideoEncoder(nnx.Module):
         config: sizes.
         compute_dtype: type that operands of matrix products are rounded to. Sums, layer norms, softmax and the
             residual stream are float32 either way, and so are the outputs.
+        info: where the weights come from; None when nobody said.
     """
 
     def __init__(self, config: EncoderConfig, *, compute_dtype: ComputeDtype = "float32", rngs: nnx.Rngs):
         self.config = config
         self.compute_dtype = compute_dtype
+        self.info: ModelInfo | None = None
         _, rows, columns = config.pos_emb_shape
         self.patch_projection = Projection(3 * config.patch_size**2, config.model_dim, rngs=rngs)
         self.spatial_pos_emb = PositionTable(rows * columns, config.model_dim, rngs=rngs)

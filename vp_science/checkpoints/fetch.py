@@ -1,0 +1,149 @@
+"""Released weights from the hub: pinned, resumable, cached, checked; or a message that says how to get them.
+
+Two places are looked at before the network: the weights folder, into which a user without network drops a file
+(``$VP_SCIENCE_WEIGHTS``, else ``<user cache>/vp-science/weights``), and the hub's own cache.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+from vp_science.checkpoints.registry import ModelSpec, WeightsFile
+from vp_science.errors import CheckpointError
+from vp_science.typing import StrPath
+
+WEIGHTS_VARIABLE = "VP_SCIENCE_WEIGHTS"
+
+
+def fetch_weights(spec: ModelSpec, *, cache_dir: StrPath | None = None, offline: bool = False) -> Path:
+    """The released weights of a model, downloaded unless they are here already.
+
+    Args:
+        spec: the model.
+        cache_dir: the hub's cache, None for its default (``HF_HOME``).
+        offline: never use the network; so does the environment variable ``HF_HUB_OFFLINE=1``.
+
+    Returns:
+        The file. Its sha256 has been compared where one is known.
+
+    Raises:
+        CheckpointError: there are no such weights, or they cannot be reached (naming the exact file and where to put
+            it), or the file is not the one that was released.
+    """
+    if not spec.released or spec.repo is None:
+        raise CheckpointError(f"{spec.name}: expected released weights, found none for this model: pass weights=PATH")
+    cached = is_cached(spec, cache_dir=cache_dir)
+    if cached is not None:
+        return _check_file(cached, spec)
+    if offline:
+        raise CheckpointError(_explain(spec, "downloads are switched off (offline)"))
+    return _check_file(_download(spec, cache_dir), spec)
+
+
+def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | None:
+    """The weights of a model if they are on this machine, without using the network; their content is not checked."""
+    for folder in weights_folders():
+        for file in spec.files.values():
+            if (folder / file.local_name).is_file():
+                return folder / file.local_name
+    if spec.repo is None:
+        return None
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in spec.files.values():
+        found = try_to_load_from_cache(spec.repo, file.name, cache_dir=_folder(cache_dir), revision=spec.revision)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def weights_folders() -> list[Path]:
+    """Folders in which dropped-in weights are looked for, first to last.
+
+    Raises:
+        CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
+    """
+    folders = [_user_cache() / "vp-science" / "weights"]
+    if asked := os.environ.get(WEIGHTS_VARIABLE):
+        if not Path(asked).is_dir():
+            raise CheckpointError(f"${WEIGHTS_VARIABLE}: expected a folder, found {asked}: create it or unset it")
+        folders.insert(0, Path(asked))
+    return folders
+
+
+def _user_cache() -> Path:
+    if sys.platform == "win32":
+        return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches"
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+
+
+def _folder(cache_dir: StrPath | None) -> str | None:
+    return None if cache_dir is None else os.fspath(cache_dir)
+
+
+def _download(spec: ModelSpec, cache_dir: StrPath | None) -> Path:
+    """The first of the model's files that exists at the pinned revision."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
+
+    assert spec.repo is not None
+    absent = []
+    for file in spec.files.values():
+        try:
+            return Path(hf_hub_download(spec.repo, file.name, revision=spec.revision, cache_dir=_folder(cache_dir)))
+        except RemoteEntryNotFoundError:
+            absent.append(file.name)
+        except LocalEntryNotFoundError as error:
+            reason = str(error.__cause__ or error)
+            raise CheckpointError(_explain(spec, f"the hub cannot be reached ({reason})")) from error
+        except Exception as error:
+            # Whatever the transport raises (its library has changed before), the way out is the same for the user.
+            raise CheckpointError(_explain(spec, f"the download failed ({type(error).__name__}: {error})")) from error
+    raise CheckpointError(_explain(spec, f"the hub has no {' and no '.join(absent)} at this revision"))
+
+
+def _explain(spec: ModelSpec, reason: str) -> str:
+    from huggingface_hub import hf_hub_url
+
+    file = next(iter(spec.files.values()))
+    url = hf_hub_url(str(spec.repo), file.name, revision=spec.revision)
+    return (
+        f"{spec.name}: expected the weights file {file.name} of {spec.repo} at revision {spec.revision}, found none "
+        f"on this machine, and {reason}; on a machine with network run: vp-science fetch {spec.name}; or download "
+        f"{url} and put it at {weights_folders()[0] / file.local_name}, or name it with --weights PATH (weights=PATH)"
+    )
+
+
+def _check_file(path: Path, spec: ModelSpec) -> Path:
+    """Refuse a file that is not the released one, as far as that is known.
+
+    Where no exact size has been published, a file with less than two bytes per parameter is an error page or a pointer.
+    """
+    file = _file_of(path, spec)
+    size = path.stat().st_size
+    if file.size_bytes is not None and size != file.size_bytes:
+        raise CheckpointError(f"{path}: expected {file.size_bytes} bytes, found {size}: delete it and fetch it again")
+    if size < 2 * spec.num_parameters:
+        raise CheckpointError(
+            f"{path}: expected at least {2 * spec.num_parameters} bytes for the {spec.num_parameters} parameters of "
+            f"{spec.name}, found {size}: delete it and fetch it again"
+        )
+    if file.sha256 is not None:
+        from vp_science.checkpoints.save import hash_file
+
+        found = hash_file(path)
+        if found != file.sha256:
+            raise CheckpointError(
+                f"{path}: expected sha256 {file.sha256}, found {found}: this is not the released file; delete it and "
+                "fetch it again, or pass it with weights=PATH if you mean to use it"
+            )
+    return path
+
+
+def _file_of(path: Path, spec: ModelSpec) -> WeightsFile:
+    for file in spec.files.values():
+        if path.name in {file.name, file.local_name}:
+            return file
+    raise AssertionError(f"{path} is no file of {spec.name}")

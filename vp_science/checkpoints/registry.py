@@ -1,0 +1,155 @@
+"""The models that have a name: sizes, weights files, licences. One table, and nothing here imports jax."""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Literal
+
+from vp_science.encoder.config import BASE, GIANT, LARGE, TINY, EncoderConfig
+from vp_science.errors import SettingsError
+
+FileFormat = Literal["npz", "safetensors"]
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """One file with all weights of a model.
+
+    Attributes:
+        name: path inside the hub repository.
+        local_name: name under which a user may drop the file into a weights folder; unique among all models.
+        sha256: of the whole file, None where it has not been published.
+        size_bytes: of the whole file, None where only an approximate size has been published.
+    """
+
+    name: str
+    local_name: str
+    sha256: str | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """A named model.
+
+    Attributes:
+        name: what the user types.
+        config: sizes of the encoder.
+        num_parameters: exact; a test compares it with the encoder itself.
+        summary: one line for lists.
+        licence: of the weights (SPDX).
+        repo: hub repository of the weights, None where nobody released any.
+        revision: commit of ``repo``; downloads never follow a branch.
+        files: the weights by format, in the order in which they are tried.
+        seed: for models of ours without trained weights: the seed that defines them.
+        aliases: other names of the same model.
+    """
+
+    name: str
+    config: EncoderConfig
+    num_parameters: int
+    summary: str
+    licence: str
+    repo: str | None = None
+    revision: str | None = None
+    files: Mapping[FileFormat, WeightsFile] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    seed: int | None = None
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def released(self) -> bool:
+        """Trained weights exist for download."""
+        return bool(self.files)
+
+    @property
+    def num_frames(self) -> int:
+        """Frames of a clip at the native size."""
+        return self.config.num_frames
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        """Height and width of a clip at the native size, in pixels."""
+        return self.config.image_size
+
+
+def _files(name: str, npz: str) -> Mapping[FileFormat, WeightsFile]:
+    # Every model calls its safetensors "model.safetensors", so a folder of dropped-in files needs other names.
+    return MappingProxyType(
+        {
+            "npz": WeightsFile(npz, npz),
+            "safetensors": WeightsFile("model.safetensors", f"{name}.safetensors"),
+        }
+    )
+
+
+# Revisions are the commits of the hub pull requests that add model.safetensors. They lie on top of `main`, which
+# carries the Flax npz, so the npz should be found at the same commit: an inference that could not be checked here
+# (no network). That is why fetching tries both files, and why both are pinned to that commit. No sha256 of these two
+# models has been published; once known they belong here.
+_SPECS = (
+    ModelSpec(
+        name="videoprism-base",
+        config=BASE,
+        num_parameters=114_365_184,
+        summary="VideoPrism-B: 114M parameters, 16 frames of 288 x 288",
+        licence="Apache-2.0",
+        repo="google/videoprism-base-f16r288",
+        revision="2be2ef51d0d611d0fadf21a6d1470a4ad4af9249",
+        files=_files("videoprism-base", "flax_base_f16r288_repeated.npz"),
+        aliases=("videoprism_public_v1_base", "videoprism_v1_base", "google/videoprism-base-f16r288"),
+    ),
+    ModelSpec(
+        name="videoprism-large",
+        config=LARGE,
+        num_parameters=353_965_056,
+        summary="VideoPrism-L: 354M parameters, 8 frames of 288 x 288",
+        licence="Apache-2.0",
+        repo="google/videoprism-large-f8r288",
+        revision="2e20e540e1cb89e734e2f2477590b7f8197250ca",
+        files=_files("videoprism-large", "flax_large_f8r288_repeated.npz"),
+        aliases=("videoprism_public_v1_large", "videoprism_v1_large", "google/videoprism-large-f8r288"),
+    ),
+    ModelSpec(
+        name="videoprism-giant",
+        config=GIANT,
+        num_parameters=1_112_755_072,
+        summary="VideoPrism-g: 1113M parameters, 8 frames of 288 x 288; its weights were never released",
+        licence="",
+        aliases=("videoprism_v1_giant",),
+    ),
+    ModelSpec(
+        name="videoprism-tiny",
+        config=TINY,
+        num_parameters=2_908_992,
+        summary="ours, for demos and tests: 3M parameters, 16 frames of 288 x 288; untrained (random, seed 0)",
+        licence="Apache-2.0",
+        seed=0,
+    ),
+)
+
+PRESETS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})
+
+
+def find_model(name: str) -> ModelSpec:
+    """The model of a name: ours, the official one or its hub repository.
+
+    Raises:
+        SettingsError: naming the nearest valid names.
+    """
+    names = {alias: spec for spec in _SPECS for alias in (spec.name, *spec.aliases)}
+    if name in names:
+        return names[name]
+    part = [known for known in names if name and name.lower() in known]
+    near = part[:3] or difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}?" if near else "no name comes near"
+    raise SettingsError(f"model: expected one of {', '.join(PRESETS)}, found {name!r}; {hint}")
+
+
+def count_parameters(config: EncoderConfig) -> int:
+    """Number of parameters of an encoder, by tracing its construction: no memory is allocated for them."""
+    from math import prod
+
+    from vp_science.checkpoints.layout import parameter_shapes
+
+    return sum(prod(shape) for shape in parameter_shapes(config).values())
