@@ -15,7 +15,7 @@ _WRONG_KIND = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
 _ZEROS = bytes(1 << 20)
 
 
-def write_atomically(path: Path, write: Callable[[BinaryIO], None]) -> None:
+def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Write a file under a temporary name beside it, flush it to the disk, then rename it.
 
     Args:
@@ -102,6 +102,8 @@ def explain_write_errors(path: Path) -> Iterator[None]:
 def write_error(path: Path, error: OSError) -> str:
     """The message about a file that could not be written."""
     reason = os.strerror(error.errno) if error.errno else str(error)
+    if isinstance(error.filename, str) and error.filename != str(path):
+        reason = f"{reason}: {error.filename}"
     if error.errno in _FULL:
         return (
             f"cannot write {path}: the disk is full, or a quota or size limit is reached ({reason}). What was finished "

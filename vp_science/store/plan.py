@@ -7,7 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, TypeGuard, runtime_checkable
 
 from vp_science.errors import SettingsError, StoreError
 from vp_science.store.files import write_atomically
@@ -57,7 +57,9 @@ class RecordingFacts:
     num_frames: int
 
     @classmethod
-    def of(cls, recording_id: str, path: str | os.PathLike[str] | None, fingerprint: FingerprintLike) -> "RecordingFacts":
+    def of(
+        cls, recording_id: str, path: str | os.PathLike[str] | None, fingerprint: FingerprintLike
+    ) -> "RecordingFacts":
         """Gather the facts of a recording.
 
         Args:
@@ -189,8 +191,8 @@ def make_plan(
         raise SettingsError(f"expected dim of at least 1, found {dim}: give the width of one embedding")
     if len(grid) and int(grid.frame_index[-1]) >= recording.num_frames:
         raise SettingsError(
-            f"expected a grid over {recording.num_frames} source frames, found frame {int(grid.frame_index[-1])} in it: "
-            "make the grid from this recording"
+            f"expected a grid over {recording.num_frames} source frames, found frame {int(grid.frame_index[-1])} in "
+            "it: make the grid from this recording"
         )
     digest = hashlib.sha256(grid.time_s.tobytes() + grid.frame_index.tobytes()).hexdigest()
     plain = plain_json(dict(execution or {}), "execution")
@@ -251,7 +253,7 @@ def _read_plan(path: Path) -> dict[str, JSON]:
         raise StoreError(f"expected a plan in JSON in {path}, found something else ({error}): {advice}") from error
     if not (_is(value) and _is(value.get("provenance")) and _is(value.get("recording"))):
         raise StoreError(f"expected a plan with provenance and recording in {path}, found something else: {advice}")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _check_plan(folder: Path, plan: Plan, found: dict[str, JSON]) -> None:
@@ -272,5 +274,5 @@ def other_recording(path: Path, found_id: str) -> str:
     )
 
 
-def _is(value: object) -> bool:
+def _is(value: object) -> TypeGuard[dict[str, JSON]]:
     return isinstance(value, dict)

@@ -1,4 +1,4 @@
-"""Provenance: everything that determines an embedding, written into every file and compared before anything is reused."""
+"""Provenance: everything that determines an embedding, kept in every file and compared before a file is reused."""
 
 import dataclasses
 import json
@@ -54,11 +54,15 @@ class Provenance:
         for field in dataclasses.fields(self):
             object.__setattr__(self, field.name, plain_json(getattr(self, field.name), field.name))
         if self.spatial_pool not in SPATIAL_POOLS:
-            raise SettingsError(f"expected spatial_pool to be one of {SPATIAL_POOLS}, found {self.spatial_pool}")
+            raise SettingsError(
+                f"expected spatial_pool to be one of {SPATIAL_POOLS}, found {self.spatial_pool}: choose one"
+            )
         if self.dtype not in DTYPES:
             raise SettingsError(f"expected dtype to be one of {DTYPES}, found {self.dtype!r}: choose one of them")
         if not 1 <= self.stride <= self.num_frames:
-            raise SettingsError(f"expected 1 <= stride <= num_frames, found {self.stride} and {self.num_frames}")
+            raise SettingsError(
+                f"expected 1 <= stride <= num_frames, found {self.stride} and {self.num_frames}: shorten the stride"
+            )
 
     @property
     def untrained(self) -> bool:

@@ -1,6 +1,7 @@
 """Segments: finished pieces of the work in progress, each verified before it is trusted."""
 
 import hashlib
+import math
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from vp_science.store.plan import Plan, Segment
 
 _NPY_HEADER = 1024
 _DIGEST = "sha256"
+_DAMAGED = "damaged_frames"
 _BROKEN = (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error)
 
 
@@ -56,7 +58,7 @@ def checked_segment(
         StoreError: when an embedding is not finite, or too large for float16.
     """
     shapes = (track.shape, window.shape, shown_index.shape)
-    wanted = _shapes(plan, segment)
+    wanted = tuple(_layout(plan, segment)[name][0] for name in ("track", "window", "shown_index"))
     if shapes != wanted:
         raise ValueError(f"expected track, window and shown_index of shapes {wanted}, found {shapes}")
     damaged = np.unique(np.asarray(damaged_frames, dtype=np.int64))
@@ -77,7 +79,7 @@ def checked_segment(
     )
 
 
-def _check_finite(values: Float[np.ndarray, "row *rest"], first: int, name: str) -> None:
+def _check_finite(values: Float[np.ndarray, "..."], first: int, name: str) -> None:
     bad = np.flatnonzero(~np.isfinite(values).all(axis=tuple(range(1, values.ndim))))
     if len(bad):
         raise StoreError(
@@ -95,7 +97,7 @@ def write_segment_file(folder: Path, plan: Plan, segment: Segment, data: Segment
     digest = np.frombuffer(_digest(plan, segment, data), dtype=np.uint8)
     write_atomically(
         segment_path(folder, segment.index),
-        lambda file: np.savez(file, allow_pickle=False, **_arrays(data), **{_DIGEST: digest}),
+        lambda file: np.savez(file, **_arrays(data), **{_DIGEST: digest}),  # type: ignore[arg-type]
     )
 
 
@@ -103,41 +105,35 @@ def read_segment_file(folder: Path, plan: Plan, segment: Segment) -> SegmentData
     """Read a segment, or None when it is missing, cut short, altered, or belongs to another plan."""
     try:
         with zipfile.ZipFile(segment_path(folder, segment.index)) as archive:
-            arrays = {name: _read_array(archive, name, limit) for name, limit in _limits(plan, segment).items()}
-        data = SegmentData(*(arrays[name] for name in ("track", "window", "shown_index", "damaged_frames")))
+            arrays = {name: _read_array(archive, name, *wanted) for name, wanted in _layout(plan, segment).items()}
     except _BROKEN:
         return None
-    if (data.track.shape, data.window.shape, data.shown_index.shape) != _shapes(plan, segment):
-        return None
-    if arrays[_DIGEST].tobytes() != _digest(plan, segment, data):
-        return None
-    return data
+    digest = arrays.pop(_DIGEST)
+    data = SegmentData(**arrays)
+    return data if digest.tobytes() == _digest(plan, segment, data) else None
 
 
-def _read_array(archive: zipfile.ZipFile, name: str, limit: int) -> np.ndarray:
+def _read_array(archive: zipfile.ZipFile, name: str, shape: tuple[int, ...], dtype: str) -> np.ndarray:
+    """Read one array; sizes are checked before anything is allocated, and nothing is unpickled."""
     member = f"{name}.npy"
-    size = archive.getinfo(member).file_size
-    if size > limit + _NPY_HEADER:
+    most = math.prod(shape) * np.dtype(dtype).itemsize
+    if archive.getinfo(member).file_size > most + _NPY_HEADER:
         raise ValueError(f"{name} is larger than planned")
-    array = np.load(BytesIO(archive.read(member)), allow_pickle=False)
-    if not isinstance(array, np.ndarray) or array.nbytes > size:
-        raise ValueError(f"{name} is not an array")
+    array: np.ndarray = np.load(BytesIO(archive.read(member)), allow_pickle=False)
+    right = array.ndim == 1 and len(array) <= shape[0] if name == _DAMAGED else array.shape == shape
+    if not right or array.dtype != np.dtype(dtype):
+        raise ValueError(f"{name} is not of the planned shape and type")
     return array
 
 
-def _shapes(plan: Plan, segment: Segment) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    patches = plan.provenance.spatial_pool**2
-    return ((segment.num_grid, patches, plan.dim), (segment.num_windows, plan.dim), (segment.num_grid,))
-
-
-def _limits(plan: Plan, segment: Segment) -> dict[str, int]:
-    track, window, _ = _shapes(plan, segment)
+def _layout(plan: Plan, segment: Segment) -> dict[str, tuple[tuple[int, ...], str]]:
+    """Shape and type of every array in a segment file; for the damaged frames the longest shape possible."""
     return {
-        "track": int(np.prod(track)) * np.dtype(plan.provenance.dtype).itemsize,
-        "window": int(np.prod(window)) * 4,
-        "shown_index": segment.num_grid * 8,
-        "damaged_frames": plan.recording.num_frames * 8,
-        _DIGEST: hashlib.sha256().digest_size,
+        "track": ((segment.num_grid, plan.provenance.spatial_pool**2, plan.dim), plan.provenance.dtype),
+        "window": ((segment.num_windows, plan.dim), "float32"),
+        "shown_index": ((segment.num_grid,), "int64"),
+        _DAMAGED: ((plan.recording.num_frames,), "int64"),
+        _DIGEST: ((hashlib.sha256().digest_size,), "uint8"),
     }
 
 
