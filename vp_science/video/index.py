@@ -17,6 +17,9 @@ _NO_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vvc", "av1"})
 """Containers that store no presentation times: where frames are reordered, their order is known only after decoding."""
 
 
+VideoPacket = Packet[av.VideoStream]
+
+
 @dataclass(frozen=True)
 class VideoIndex:
     """Packets in file order, frames in display order, and how they belong together.
@@ -82,7 +85,9 @@ def build_index(path: Path) -> VideoIndex:
     finally:
         media.close()
     if not packets.shown.any():
-        raise RecordingError(f"{path}: expected video frames, found none: the file was cut off, record or copy it again")
+        raise RecordingError(
+            f"{path}: expected video frames, found none: the file was cut off, record or copy it again"
+        )
     if packets.numbered or (reordered and container in _NO_TIMES):
         order = _order_by_decoding(path, packets)
     else:
@@ -92,7 +97,7 @@ def build_index(path: Path) -> VideoIndex:
     return _assemble(packets, order, time_base)
 
 
-def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, Packet]]:
+def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, VideoPacket]]:
     """The packets of the stream from here on, each with its id, ready to decode.
 
     Ends quietly where the container ends in an error: the packets before it are what the file holds.
@@ -143,7 +148,7 @@ def _read_packets(media: Media) -> _Packets:
 
 
 def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " frames"]:
-    """Packet numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
+    """VideoPacket numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
     number = {int(identity): k for k, identity in enumerate(packets.ids)}
     order: list[int] = []
     media = Media(path)
@@ -160,7 +165,7 @@ def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " fra
     return np.array(list(dict.fromkeys(order)), np.int64)
 
 
-def _decoded_numbers(context: av.VideoCodecContext, packet: Packet | None, number: dict[int, int]) -> list[int]:
+def _decoded_numbers(context: av.VideoCodecContext, packet: VideoPacket | None, number: dict[int, int]) -> list[int]:
     try:
         return [number[frame.pts] for frame in context.decode(packet) if frame.pts in number]
     except (av.FFmpegError, ValueError):

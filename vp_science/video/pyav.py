@@ -2,26 +2,28 @@
 
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
+from av.sidedata.sidedata import Type as SideDataType
 from jaxtyping import Float64, Int64, UInt8
 
 from vp_science.errors import RecordingError
 from vp_science.recordings import DecodedFrame, Fingerprint, Recording, RecordingWarning, fingerprint_files
 from vp_science.typing import JSON
 from vp_science.video.container import Media, media_errors
-from vp_science.video.index import VideoIndex, build_index
+from vp_science.video.index import build_index
 from vp_science.video.orientation import Orientation
 from vp_science.video.preprocess import Preprocess
 from vp_science.video.resize import FrameScaler, resize_facts
 from vp_science.video.times import HOW_TO_PASS_TIMES, TimeValues, checked_wanted, given_times
 from vp_science.video.walk import Walked, Walker, plan_runs
 
-_MATRIX = av.sidedata.sidedata.Type.DISPLAYMATRIX
+_MATRIX = SideDataType.DISPLAYMATRIX
 
 
 class VideoRecording(Recording):
@@ -59,7 +61,7 @@ class VideoRecording(Recording):
             self._stamp = _stamp(path)
             self._index = build_index(path)
         self._walker = Walker(path, self._index)
-        self._ahead: tuple[int, Iterator[Walked]] | None = None
+        self._ahead: tuple[int, Generator[Walked, None, None]] | None = None
         self.time_s, times = self._times(source_fps, timestamps)
         if self._index.truncated:
             warnings.warn(f"{path}: the file ends in an error; it holds {self.num_frames} frames", RecordingWarning, 2)
@@ -151,7 +153,7 @@ class VideoRecording(Recording):
             return Walked(frame_index, None, True)
         return found
 
-    def _advance(self, frames: Iterator[Walked], frame_index: int) -> Walked | None:
+    def _advance(self, frames: Generator[Walked, None, None], frame_index: int) -> Walked | None:
         for walked in frames:
             if walked.frame_index == frame_index:
                 self._ahead = (frame_index, frames)
@@ -165,8 +167,7 @@ class VideoRecording(Recording):
         if self._ahead is not None:
             frames = self._ahead[1]
             self._ahead = None
-            if hasattr(frames, "close"):
-                frames.close()
+            frames.close()
 
     def decode(
         self, frame_index: Int64[np.ndarray, " wanted"], preprocess: Preprocess | None = None
@@ -194,9 +195,7 @@ class VideoRecording(Recording):
         finally:
             walker.close()
 
-    def _wanted_frames(
-        self, walker: Walker, wanted: Int64[np.ndarray, " wanted"]
-    ) -> Iterator[tuple[Walked, Walked]]:
+    def _wanted_frames(self, walker: Walker, wanted: Int64[np.ndarray, " wanted"]) -> Iterator[tuple[Walked, Walked]]:
         """Each wanted frame, and the frame to show for it."""
         intra = self._index.intra_only and _intra_codec(str(self.source["codec"]))
         needed = None
@@ -268,7 +267,7 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
-    matrix = frame.side_data.get(_MATRIX)
+    matrix: Any = frame.side_data.get(_MATRIX)
     return Orientation.from_display_matrix(bytes(matrix)) if matrix is not None else Orientation()
 
 

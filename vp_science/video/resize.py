@@ -19,8 +19,6 @@ RGB first comes closer still (mean 0.08 - 0.26) but costs five times as much.
 Untagged video is read with the BT.601 matrix and limited range, as FFmpeg does; tagged video follows its tags.
 """
 
-from typing import cast
-
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
@@ -148,4 +146,4 @@ def _with_known_range(frame: av.VideoFrame) -> av.VideoFrame:
 def _reformat(
     scaler: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], name: str = "rgb24"
 ) -> av.VideoFrame:
-    return cast(av.VideoFrame, scaler.reformat(frame, *size, name, interpolation=INTERPOLATION, threads=1))
+    return scaler.reformat(frame, *size, name, interpolation=INTERPOLATION, threads=1)

@@ -80,7 +80,9 @@ def needed_times(
     """
     given = given_times(num_frames, name, source_fps, timestamps)
     if given is None:
-        raise RecordingError(f"{name}: expected frame times, but the recording holds no frame times: {HOW_TO_PASS_TIMES}")
+        raise RecordingError(
+            f"{name}: expected frame times, but the recording holds no frame times: {HOW_TO_PASS_TIMES}"
+        )
     return given
 
 

@@ -1,18 +1,17 @@
 """Walks through runs of packets and says of every frame in them whether it can be trusted."""
 
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
 import av
 import numpy as np
-from av.packet import Packet
 from jaxtyping import Bool, Int64
 
 from vp_science.video.container import Media, media_errors
-from vp_science.video.index import VideoIndex, packet_ids
+from vp_science.video.index import VideoIndex, VideoPacket, packet_ids
 
 _READ_ON = 64
 """Up to this many packets are read and dropped rather than sought over."""
@@ -58,13 +57,13 @@ class Walker:
         self._number = {int(identity): k for k, identity in reversed(list(enumerate(index.packet_id)))}
         self._keys = np.flatnonzero(index.packet_key & (index.packet_frame >= 0))
         self._media: Media | None = None
-        self._packets: Iterator[tuple[int, Packet]] = iter(())
-        self._held: tuple[int, Packet] | None = None
+        self._packets: Iterator[tuple[int, VideoPacket]] = iter(())
+        self._held: tuple[int, VideoPacket] | None = None
         self._place = -1
 
     def run(
         self, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None = None
-    ) -> Iterator[Walked]:
+    ) -> Generator[Walked, None, None]:
         """The frames of packets ``first`` to ``last``, in display order, none left out.
 
         Where the first packet does not give a sound key frame, decoding begins one key frame earlier (or at the start of
@@ -105,7 +104,9 @@ class Walker:
         earlier = self._keys[self._keys < packet]
         return int(earlier[-1]) if len(earlier) else 0
 
-    def _run_once(self, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None) -> Iterator[Walked]:
+    def _run_once(
+        self, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None
+    ) -> Generator[Walked, None, None]:
         with media_errors(self._path):
             self._go_to(first)
         assert self._media is not None
@@ -122,7 +123,7 @@ class Walker:
         context.flush_buffers()
         yield from settler.finish()
 
-    def _next(self) -> tuple[int, Packet] | None:
+    def _next(self) -> tuple[int, VideoPacket] | None:
         if self._held is not None:
             item, self._held = self._held, None
             return item
@@ -178,7 +179,7 @@ class Walker:
         self._place = 0
 
 
-def _decode(context: av.VideoCodecContext, packet: Packet | None) -> list[av.VideoFrame]:
+def _decode(context: av.VideoCodecContext, packet: VideoPacket | None) -> list[av.VideoFrame]:
     try:
         return context.decode(packet)
     except (av.FFmpegError, ValueError):
@@ -193,9 +194,7 @@ class _Settler:
     reordering.
     """
 
-    def __init__(
-        self, index: VideoIndex, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None
-    ) -> None:
+    def __init__(self, index: VideoIndex, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None) -> None:
         self._index = index
         self._ids = {int(index.packet_id[k]): int(index.packet_frame[k]) for k in range(first, last + 1)}
         self._first = first
