@@ -145,5 +145,5 @@ def _draw_uniform(seed: int, size: int) -> np.ndarray:
 
 
 @jax.jit
-def _draw_block(key: jax.Array, index: int) -> jax.Array:
+def _draw_block(key: jax.Array, index: int | jax.Array) -> jax.Array:
     return jax.random.uniform(jax.random.fold_in(key, index), (_DRAW,), jnp.float32, minval=-1.0, maxval=1.0)

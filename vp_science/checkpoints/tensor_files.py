@@ -7,12 +7,13 @@ import io
 import struct
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 
@@ -33,17 +34,14 @@ class TensorHeader:
     offset: int = 0
 
 
-class TensorFile(Protocol):
-    """An open file of named arrays."""
+class TensorFile(ABC):
+    """An open file of named arrays; ``headers`` is what it says about them, by name."""
 
-    @property
-    def headers(self) -> Mapping[str, TensorHeader]:
-        """What the file says about its arrays, by name."""
-        ...
+    headers: Mapping[str, TensorHeader]
 
+    @abstractmethod
     def read(self, name: str) -> np.ndarray:
         """The values of one array, in its own type and in C order."""
-        ...
 
 
 @contextmanager
@@ -103,7 +101,7 @@ def _describe(start: bytes) -> str:
     return f"a file that starts with {start[:16]!r}"
 
 
-class _Npz:
+class _Npz(TensorFile):
     """A zip archive with one ``.npy`` per array."""
 
     def __init__(self, path: Path, archive: zipfile.ZipFile):
@@ -180,11 +178,13 @@ def _open_npz(path: Path) -> Iterator[_Npz]:
 _SAFETENSORS_TYPES = {"F16": "<f2", "F32": "<f4", "F64": "<f8", "BF16": "bfloat16"}
 
 
-class _Safetensors:
+class _Safetensors(TensorFile):
+    """One header, then the bytes of every array."""
+
     def __init__(self, path: Path, file: Any):
         self._path = path
         self._file = file
-        self.headers: dict[str, TensorHeader] = {name: self._read_header(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
+        self.headers = {name: self._read_header(name) for name in file.keys()}  # noqa: SIM118 - not a mapping
 
     def read(self, name: str) -> np.ndarray:
         """The values of one array."""

@@ -1,7 +1,6 @@
 """The size of a VideoPrism video encoder, and the sizes that have names."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import Self
 
 from vp_science.errors import SettingsError
 from vp_science.typing import JSON, JSONObject
@@ -67,7 +66,7 @@ class EncoderConfig:
         return asdict(self) | {"pos_emb_shape": list(self.pos_emb_shape)}
 
     @classmethod
-    def from_json(cls, record: JSONObject) -> Self:
+    def from_json(cls, record: JSONObject) -> "EncoderConfig":
         """Read a recorded configuration; unknown or missing keys are errors."""
         expected, found = {field.name for field in fields(cls)}, set(record)
         if expected != found:
@@ -75,7 +74,10 @@ class EncoderConfig:
                 f"encoder config: missing {sorted(expected - found)}, unexpected {sorted(found - expected)}; "
                 f"expected exactly {sorted(expected)}"
             )
-        return cls(**record)  # type: ignore[arg-type]
+        shape = record["pos_emb_shape"]
+        if not isinstance(shape, list | tuple):
+            raise SettingsError(f"pos_emb_shape: expected (frames, patch rows, patch columns), found {shape!r}")
+        return cls(**{**record, "pos_emb_shape": tuple(shape)})  # type: ignore[arg-type]
 
     def count_flops(
         self, num_frames: int, height: int, width: int, *, spatial: bool = True, temporal: bool = True

@@ -1,10 +1,9 @@
 """Which precision runs fastest on this machine without changing what embeddings mean."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Any, Literal
 
-if TYPE_CHECKING:
-    import jax
+import jax
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -12,7 +11,7 @@ _CPUINFO = Path("/proc/cpuinfo")
 _FAST_FLAGS = {"amx_bf16": "AMX", "avx512_bf16": "AVX512-BF16"}
 
 
-def choose_precision(device: "jax.Device | None" = None) -> tuple[Precision, str]:
+def choose_precision(device: jax.Device | None = None) -> tuple[Precision, str]:
     """The operand type of matrix products that suits a device; sums are float32 either way.
 
     bfloat16 where the hardware multiplies it natively: NVIDIA GPUs of compute capability 8.0 (Ampere) or newer, TPUs,
@@ -24,10 +23,10 @@ def choose_precision(device: "jax.Device | None" = None) -> tuple[Precision, str
     Returns:
         The precision, and the reason in words to print.
     """
-    if device is None:
-        import jax
+    return _choose(jax.devices()[0] if device is None else device)
 
-        device = jax.devices()[0]
+
+def _choose(device: Any) -> tuple[Precision, str]:
     if device.platform == "tpu":
         return "bfloat16", f"bfloat16: {device.device_kind} multiplies it natively"
     if device.platform in {"gpu", "cuda"}:

@@ -45,7 +45,7 @@ class VideoEncoder(nnx.Module):
     @jax.jit
     def __call__(
         self, video: Float[Array, "b t h w 3"], valid: Bool[Array, "b t"] | None = None
-    ) -> Float[Array, "b t*n d"]:
+    ) -> Float[Array, "b tn d"]:
         """Tokens of clips, frame-major and row-major within a frame.
 
         Args:
