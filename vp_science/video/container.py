@@ -21,8 +21,8 @@ _FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, MemoryError)
 class Media:
     """An open container, its video stream, and the file beneath.
 
-    The file is read through a Python file object, so that its name is never taken for a protocol (``http:``, ``concat:``)
-    or a pattern; whatever else a demuxer wants to open (playlists, external references) is refused.
+    The file is read through a Python file object, so that its name is never taken for a protocol (``http:``,
+    ``concat:``) or a pattern; whatever else a demuxer wants to open (playlists, external references) is refused.
     """
 
     def __init__(self, path: Path) -> None:
@@ -76,8 +76,10 @@ def _not_video(path: Path, error: Exception) -> RecordingError:
     if log:
         detail += f" ({log[2].strip()})"
     return RecordingError(
-        f"{path}: expected a video that FFmpeg can read, found {size} bytes that it cannot ({detail}): if the recording "
-        f"was cut off before it was finalised (an MP4 without its index), repair or re-export it; otherwise check the file"
+        f"{path}: expected a video that FFmpeg can read, found {size} bytes that it cannot ({detail}): if the "
+        f"recording "
+        f"was cut off before it was finalised (an MP4 without its index), repair or re-export it; otherwise check "
+        f"the file"
     )
 
 
@@ -89,7 +91,8 @@ def _video_stream(container: InputContainer, path: Path) -> av.VideoStream:
     name = container.format.name
     if set(name.split(",")) & _PLAYLISTS:
         raise RecordingError(
-            f"{path}: expected a video, found a playlist ({name}) that points to other files: pass those files themselves"
+            f"{path}: expected a video, found a playlist ({name}) that points to other files: pass those files "
+            f"themselves"
         )
     pictures = av.stream.Disposition.attached_pic
     streams = [stream for stream in container.streams.video if not stream.disposition & pictures]

@@ -80,7 +80,8 @@ def get_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
         link = item.get(part, getlink=True) if isinstance(item, h5py.Group) else None
         if isinstance(link, h5py.ExternalLink):
             raise RecordingError(
-                f'{path}: expected "{name}" inside the file, found an external link to {link.filename!r}: external links are '
+                f'{path}: expected "{name}" inside the file, found an external link to {link.filename!r}: external '
+                f"links are "
                 f"not followed, open that file itself"
             )
         if isinstance(link, h5py.SoftLink):
@@ -128,7 +129,8 @@ def _check_inside(dataset: h5py.Dataset, path: Path, depth: int) -> None:
     external = dataset.external
     if external:
         raise RecordingError(
-            f'{path}: expected the data of "{dataset.name}" inside the file, found external storage in {external[0][0]!r}: '
+            f'{path}: expected the data of "{dataset.name}" inside the file, found external storage in '
+            f"{external[0][0]!r}: "
             f"it is not followed; copy the data into the file"
         )
     if not dataset.is_virtual:

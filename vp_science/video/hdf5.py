@@ -20,7 +20,7 @@ from vp_science.video.hdf5_times import TimeUnit, find_times
 from vp_science.video.images import image_pixels
 from vp_science.video.resize import resize_facts
 from vp_science.video.stack import Picture, StackRecording
-from vp_science.video.times import HOW_TO_PASS_TIMES, TimeValues, checked_times
+from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_times
 
 BLOCK_BYTES = 512 << 20
 """At most this much of a dataset is held at a time while reading in order."""
@@ -111,7 +111,8 @@ class Hdf5Recording(StackRecording):
             if picture is not None:
                 return picture
         raise RecordingError(
-            f'{self.path}: expected encoded pictures in "{self._layout.name}", found none that decode: expected JPEG or PNG'
+            f'{self.path}: expected encoded pictures in "{self._layout.name}", found none that decode: expected '
+            f"JPEG or PNG"
         )
 
     def _open(self) -> h5py.File:
@@ -129,8 +130,10 @@ class Hdf5Recording(StackRecording):
         touched = _frames_per_chunk(dataset) * frame_bytes
         if _frames_per_chunk(dataset) >= _SLOW_RATIO:
             warnings.warn(
-                f'{self.path}: the chunks {dataset.chunks} of "{self._layout.name}" hold parts of {dataset.chunks[0]} frames, '
-                f"so reading one frame decompresses {touched / 1e6:.1f} MB, {touched // max(1, frame_bytes)} times the frame: "
+                f'{self.path}: the chunks {dataset.chunks} of "{self._layout.name}" hold parts of '
+                f"{dataset.chunks[0]} frames, "
+                f"so reading one frame decompresses {touched / 1e6:.1f} MB, {touched // max(1, frame_bytes)} times "
+                f"the frame: "
                 f"reading in order is not affected; for random access repack with h5repack -l "
                 f"{self._layout.name}:CHUNK={'x'.join(map(str, (1, *dataset.shape[1:])))}",
                 RecordingWarning,
@@ -223,8 +226,9 @@ def _frame_numbers(file: h5py.File, path: Path, layout: Layout) -> Int64[np.ndar
     check_storage(item, path)
     if item.shape != (layout.num_frames,) or item.dtype.kind not in "iu":
         raise RecordingError(
-            f'{path}: expected {layout.num_frames} frame numbers in "{parent}/frame_numbers", found shape {item.shape} of '
-            f"{item.dtype}: {HOW_TO_PASS_TIMES}"
+            f'{path}: expected {layout.num_frames} frame numbers in "{parent}/frame_numbers", found shape '
+            f"{item.shape} of "
+            f"{item.dtype}: {TIMES_ADVICE}"
         )
     numbers: Int64[np.ndarray, " frames"] = item[:].astype(np.int64)
     return numbers

@@ -1,8 +1,8 @@
 """Where frames lie in the HDF5 files of different tools.
 
 Known layouts: Tierpsy (``/mask``), MoSeq (``/frames``), DeepEthogram (``/frame``, encoded), SLEAP packages
-(``/videoN/video``, encoded), LEAP and lab scripts (``box``, ``images``, ``frames``, ``video``), NWB ``ImageSeries``. Any
-other data set with the shape of frames is taken too when it is the only one.
+(``/videoN/video``, encoded), LEAP and lab scripts (``box``, ``images``, ``frames``, ``video``), NWB ``ImageSeries``.
+Any other data set with the shape of frames is taken too when it is the only one.
 
 NWB's schema names the axes of ``ImageSeries.data`` (frame, x, y), but the tools that store behaviour video in it write
 (frame, row, column) as their cameras give it; frames are read as rows and columns, as stored, and never transposed.
@@ -64,7 +64,8 @@ def find_layout(file: h5py.File, path: Path, dataset: str | None) -> Layout:
         if likely:
             listing = "; ".join(_describe(file, layout) for layout in likely[:_SHOWN])
             raise RecordingError(
-                f"{path}: expected one dataset with frames, found {len(likely)} ({listing}): choose one with --dataset NAME"
+                f"{path}: expected one dataset with frames, found {len(likely)} ({listing}): choose one with "
+                f"--dataset NAME"
             )
     raise RecordingError(_no_frames(file, path))
 
@@ -80,7 +81,8 @@ def _named(file: h5py.File, path: Path, name: str) -> Layout:
     layout = _layout(file, name, item, automatic=False)
     if layout is None or layout.num_frames == 0:
         raise RecordingError(
-            f'{path}: expected frames in "{name}", found shape {item.shape} of {item.dtype}: frames are [t h w], [t h w c] '
+            f'{path}: expected frames in "{name}", found shape {item.shape} of {item.dtype}: frames are [t h w], [t '
+            f"h w c] "
             f"or [t c h w] numbers, or one encoded picture per frame; choose another with --dataset NAME"
         )
     return layout
@@ -168,6 +170,7 @@ def _no_frames(file: h5py.File, path: Path) -> str:
     held = [f"{name} {item.shape} {item.dtype}" for name, item in datasets(file)]
     listing = "; ".join(held[:_SHOWN]) + (f"; and {len(held) - _SHOWN} more" if len(held) > _SHOWN else "")
     return (
-        f"{path}: expected a dataset with frames, found no frames in this HDF5 file; it holds {listing or 'no datasets'}: "
-        f"pass the recording that belongs to it (key points and tables are no frames), or choose with --dataset NAME"
+        f"{path}: expected a dataset with frames, found no frames in this HDF5 file; it holds "
+        f"{listing or 'no datasets'}: pass the recording that belongs to it (key points and tables are no frames), or "
+        f"choose with --dataset NAME"
     )

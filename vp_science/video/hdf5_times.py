@@ -1,12 +1,12 @@
 """Frame times of HDF5 recordings, always with a stated unit.
 
 In this order: what the user gives; NWB's ``timestamps`` or ``starting_time`` (seconds by definition); Tierpsy's
-``/timestamp/time`` (seconds by definition); a dataset of one number per frame with a usual name; a rate attribute of the
-dataset, its group or the file.
+``/timestamp/time`` (seconds by definition); a dataset of one number per frame with a usual name; a rate attribute of
+the dataset, its group or the file.
 
-The unit of a dataset is taken from the user, its ``unit`` attribute, or a rate attribute that fits only one unit. Without
-any of these a median step below half a second is read as seconds (as milliseconds it would be a camera above 2000 fps);
-everything else is refused rather than guessed.
+The unit of a dataset is taken from the user, its ``unit`` attribute, or a rate attribute that fits only one unit.
+Without any of these a median step below half a second is read as seconds (as milliseconds it would be a camera above
+2000 fps); everything else is refused rather than guessed.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from vp_science.errors import RecordingError
 from vp_science.video.h5_access import attribute, check_storage, get_dataset
 from vp_science.video.hdf5_layouts import Layout
-from vp_science.video.times import HOW_TO_PASS_TIMES, TimeValues, checked_times, given_times, regular_times
+from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_times, given_times, regular_times
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 Times = tuple[Float64[np.ndarray, " frames"], str]
@@ -33,8 +33,9 @@ _UNIT_WORDS = {
     **dict.fromkeys(("ns", "nsec", "nanosecond", "nanoseconds"), "ns"),
 }
 _TIME_NAMES = (
-    "timestamps", "timestamp", "frame_ts", "frame_times", "frame_time", "frame_timestamps", "time_s", "times", "time", "ts",
-)  # fmt: skip
+    *("timestamps", "timestamp", "frame_ts", "frame_times", "frame_time", "frame_timestamps"),
+    *("time_s", "times", "time", "ts"),
+)
 _RATE_NAMES = ("fps", "framerate", "frame_rate", "expected_fps", "sampling_rate", "rate")
 
 
@@ -67,7 +68,7 @@ def find_times(
     if rate is not None:
         return regular_times(num_frames, rate[0], path), f"attribute {rate[1]} = {rate[0]:g} per second"
     raise RecordingError(
-        f'{path}: expected frame times for "{layout.name}", but the file holds no frame times: {HOW_TO_PASS_TIMES}'
+        f'{path}: expected frame times for "{layout.name}", but the file holds no frame times: {TIMES_ADVICE}'
     )
 
 
@@ -83,7 +84,7 @@ def _nwb_times(file: h5py.File, path: Path, layout: Layout, num_frames: int) -> 
         start = get_dataset(file, name, path)
         rate = attribute(start, "rate")
         if not isinstance(rate, (int, float)):
-            raise RecordingError(f'{path}: expected a rate for "{name}", found {rate}: {HOW_TO_PASS_TIMES}')
+            raise RecordingError(f'{path}: expected a rate for "{name}", found {rate}: {TIMES_ADVICE}')
         check_storage(start, path)
         return regular_times(num_frames, float(rate), path) + float(start[()]), f"NWB starting_time and rate = {rate:g}"
     return None
@@ -146,7 +147,7 @@ def _checked(file: h5py.File, path: Path, name: str, num_frames: int, unit: str)
     check_storage(item, path)
     if item.shape != (num_frames,):
         raise RecordingError(
-            f'{path}: expected {num_frames} frame times in "{name}", found shape {item.shape}: {HOW_TO_PASS_TIMES}'
+            f'{path}: expected {num_frames} frame times in "{name}", found shape {item.shape}: {TIMES_ADVICE}'
         )
     times = checked_times(item[:] / _PER_SECOND[unit], num_frames, path, f'"{name}"')
     return times, f"dataset {name.strip('/')} in {unit}"

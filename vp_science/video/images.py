@@ -113,7 +113,8 @@ class ImageRecording(StackRecording):
             size = image_size(file)
             if size != first:
                 raise RecordingError(
-                    f"{self.path}: expected pictures of one size, {first[0]} x {first[1]} like {self._files[0].name}, found "
+                    f"{self.path}: expected pictures of one size, {first[0]} x {first[1]} like "
+                    f"{self._files[0].name}, found "
                     f"{size[0]} x {size[1]} in {file.name}: move it out of the folder"
                 )
         return first

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import av
 import numpy as np
@@ -17,7 +18,10 @@ _NO_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vvc", "av1"})
 """Containers that store no presentation times: where frames are reordered, their order is known only after decoding."""
 
 
-VideoPacket = Packet[av.VideoStream]
+if TYPE_CHECKING:
+    VideoPacket = Packet[av.VideoStream]
+else:
+    VideoPacket = Packet
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ def open_external(
     times, shifted by ``starting_time``, because they are exact and a nominal rate is not.
 
     Raises:
-        RecordingError: when the path leads out of the NWB file's folder, there are several files, or the times do not fit.
+        RecordingError: when the path leads out of the NWB file's folder, there are several files, or the times do not
+        fit.
     """
     with h5_errors(path):
         group = file[layout.name]
@@ -74,7 +75,8 @@ def _external_file(group: h5py.Group, path: Path, name: str) -> str:
 def _resolve(relative: str, path: Path) -> Path:
     folder = path.resolve().parent
     refused = RecordingError(
-        f"{path}: expected an external file inside the NWB file's folder, found {relative!r}: move the video beside the NWB "
+        f"{path}: expected an external file inside the NWB file's folder, found {relative!r}: move the video beside "
+        f"the NWB "
         f"file, or pass the video itself"
     )
     if _SCHEME.match(relative) or "\\" in relative or "\0" in relative or Path(relative).is_absolute():

@@ -45,11 +45,12 @@ def open_recording(
 ) -> Recording:
     """Open a recording: a video, an HDF5 or NWB file, a TIFF stack, a folder or pattern of pictures, or an array.
 
-    Names are always names of local files: ``http:``, ``concat:`` and the like have no meaning, and no file is read beside
-    the one named (except the video of an external NWB series, which must lie in the NWB file's folder).
+    Names are always names of local files: ``http:``, ``concat:`` and the like have no meaning, and no file is read
+    beside the one named (except the video of an external NWB series, which must lie in the NWB file's folder).
 
     Args:
-        source: a file, a folder of pictures, a pattern such as ``frames/*.png``, or an array [t h w], [t h w c], [t c h w].
+        source: a file, a folder of pictures, a pattern such as ``frames/*.png``, or an array [t h w],
+            [t h w c] or [t c h w].
         dataset: HDF5 and NWB: the dataset (or ImageSeries) that holds the frames, where it is not obvious.
         value_range: low and high that become black and white, for HDF5, TIFF, pictures and arrays. Without it 8-bit
             pixels pass as they are and all others are mapped by robust percentiles. Recorded in ``source``.
@@ -127,7 +128,8 @@ def _kind(path: Path) -> str:
         return "npy"
     if head.startswith(_STILL) and path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
         raise RecordingError(
-            f"{path}: expected a recording, found a single picture: pass the folder, or a pattern such as '*{path.suffix}'"
+            f"{path}: expected a recording, found a single picture: pass the folder, or a pattern such as "
+            f"'*{path.suffix}'"
         )
     return "video"
 

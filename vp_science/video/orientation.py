@@ -32,10 +32,8 @@ class Orientation:
         mirrored = a * d - b * c < 0
         if mirrored:
             a, b = -a, -b
-        if abs(a) >= abs(b):
-            turns = 0 if a >= 0 else 2
-        else:
-            turns = 1 if b < 0 else 3
+        upright = abs(a) >= abs(b)
+        turns = (0 if a >= 0 else 2) if upright else (1 if b < 0 else 3)
         return cls(turns, mirrored)
 
     @property

@@ -20,7 +20,7 @@ from vp_science.video.index import build_index
 from vp_science.video.orientation import Orientation
 from vp_science.video.preprocess import Preprocess
 from vp_science.video.resize import FrameScaler, resize_facts
-from vp_science.video.times import HOW_TO_PASS_TIMES, TimeValues, checked_wanted, given_times
+from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_wanted, given_times
 from vp_science.video.walk import Walked, Walker, plan_runs
 
 _MATRIX = SideDataType.DISPLAYMATRIX
@@ -30,10 +30,11 @@ class VideoRecording(Recording):
     """A video file, read through FFmpeg's libraries.
 
     The index comes from one pass over the packets, so it holds what the file holds, not what its header says. Every
-    packet that is meant to be shown is a frame of the recording, also where it turns out not to decode: a damaged or cut
-    off file keeps its frame numbers and times, and ``decode`` says which frames are damaged. A damaged frame spoils those
-    that refer to it, and decoders do not say which these are, so all frames stored after it and before the next key frame
-    count as damaged too. What is not marked is what the undamaged file would show, as far as the codec can tell.
+    packet that is meant to be shown is a frame of the recording, also where it turns out not to decode: a damaged or
+    cut off file keeps its frame numbers and times, and ``decode`` says which frames are damaged. A damaged frame spoils
+    those that refer to it, and decoders do not say which these are, so all frames stored after it and before the next
+    key frame count as damaged too. What is not marked is what the undamaged file would show, as far as the codec can
+    tell.
 
     Args:
         path: the file.
@@ -78,7 +79,7 @@ class VideoRecording(Recording):
             return given
         if self._index.time_s is None:
             raise RecordingError(
-                f"{self.path}: expected presentation times, found a bare stream without any: {HOW_TO_PASS_TIMES}"
+                f"{self.path}: expected presentation times, found a bare stream without any: {TIMES_ADVICE}"
             )
         return self._index.time_s, "presentation times of the container"
 
@@ -120,8 +121,8 @@ class VideoRecording(Recording):
     def read(self, frame_index: int) -> UInt8[np.ndarray, "h w 3"]:
         """One frame at full size, exactly the one asked for.
 
-        Reading on in small steps forwards continues decoding; everything else starts at a key frame. A frame that decodes
-        but is damaged is given with a ``RecordingWarning``.
+        Reading on in small steps forwards continues decoding; everything else starts at a key frame. A frame that
+        decodes but is damaged is given with a ``RecordingWarning``.
 
         Raises:
             RecordingError: when there is no such frame, or it does not decode.
@@ -174,9 +175,9 @@ class VideoRecording(Recording):
     ) -> Iterator[DecodedFrame]:
         """The wanted frames in order, each decoded once, already cut, turned and resized.
 
-        Jumps from key frame to key frame where the wanted frames lie far apart. A frame that does not decode is replaced
-        by the last sound one before it (or, at the very start, the first one that decodes) and marked; a frame that
-        decodes to something doubtful is marked.
+        Jumps from key frame to key frame where the wanted frames lie far apart. A frame that does not decode is
+        replaced by the last sound one before it (or, at the very start, the first one that decodes) and marked; a
+        frame that decodes to something doubtful is marked.
 
         Raises:
             RecordingError: when nothing decodes, or the file vanished or changed.
@@ -267,7 +268,8 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _orientation(frame: av.VideoFrame) -> Orientation:
-    matrix: Any = frame.side_data.get(_MATRIX)
+    side_data: Any = frame.side_data
+    matrix = side_data.get(_MATRIX)
     return Orientation.from_display_matrix(bytes(matrix)) if matrix is not None else Orientation()
 
 

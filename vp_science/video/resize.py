@@ -1,8 +1,8 @@
 """The one resize of the package: swscale, for decoded video frames and for arrays alike.
 
-The reference is what VideoPrism's own demo does: the whole 8-bit RGB frame through PIL's LANCZOS to 288 x 288, then /255.
-Deviation from it in units of 1/255, over 8 frames of each recording (``benchmarks/preprocess.py`` prints the table; the
-time is one thread's, conversion to RGB included)::
+The reference is what VideoPrism's own demo does: the whole 8-bit RGB frame through PIL's LANCZOS to 288 x 288, then
+/255. Deviation from it in units of 1/255, over 8 frames of each recording (``benchmarks/preprocess.py`` prints the
+table; the time is one thread's, conversion to RGB included)::
 
     filter      fly 1024x1024     bird 1280x720     mouse 832x747     chimp 320x180
                 mean p99 max      mean p99 max      mean p99 max      mean p99 max
@@ -13,8 +13,8 @@ time is one thread's, conversion to RGB included)::
                 1.02   3   4      1.57   4  31      0.08   1  13      1.66   5  41    1-4 ms
 
 So: Lanczos, whose window grows with the reduction (it antialiases), straight from the decoder's own pixel format, with
-exact rounding and full-resolution chroma. What remains is chroma that is interpolated once instead of twice. Converting to
-RGB first comes closer still (mean 0.08 - 0.26) but costs five times as much.
+exact rounding and full-resolution chroma. What remains is chroma that is interpolated once instead of twice.
+Converting to RGB first comes closer still (mean 0.08 - 0.26) but costs five times as much.
 
 Untagged video is read with the BT.601 matrix and limited range, as FFmpeg does; tagged video follows its tags.
 """

@@ -90,7 +90,8 @@ class TiffRecording(StackRecording):
             page_shape = tuple(page.shape)
             if page_shape != shape or page.dtype != first.dtype:
                 raise RecordingError(
-                    f"{self.path}: expected pages of one size, {shape} {dtype} like page 0, found {page_shape} {page.dtype} "
+                    f"{self.path}: expected pages of one size, {shape} {dtype} like page 0, found {page_shape} "
+                    f"{page.dtype} "
                     f"at page {number}: export it as a plain stack"
                 )
         return len(pages), shape, dtype, str(first.compression.name)
@@ -102,7 +103,8 @@ class TiffRecording(StackRecording):
             import imagecodecs  # noqa: F401
         except ImportError as error:
             raise MissingExtraError(
-                f"{self.path}: expected a TIFF file without compression, found {page.compression.name}: run pip install "
+                f"{self.path}: expected a TIFF file without compression, found {page.compression.name}: run pip "
+                f"install "
                 f'"vp-science[tiff]"'
             ) from error
 

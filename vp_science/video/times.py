@@ -11,7 +11,7 @@ from vp_science.errors import RecordingError
 
 TimeValues = Sequence[float] | np.ndarray
 
-HOW_TO_PASS_TIMES = "pass --source-fps FPS (source_fps=) or --timestamps (timestamps=)"
+TIMES_ADVICE = "pass --source-fps FPS (source_fps=) or --timestamps (timestamps=)"
 
 
 def regular_times(num_frames: int, fps: float, name: object) -> Float64[np.ndarray, " frames"]:
@@ -34,21 +34,22 @@ def checked_times(values: Any, num_frames: int, name: object, origin: str) -> Fl
     array = np.asarray(values)
     if array.dtype.kind not in "iuf" or array.ndim != 1 or len(array) != num_frames:
         raise RecordingError(
-            f"{name}: expected {num_frames} frame times in {origin}, one number per frame, found shape {array.shape} of "
-            f"{array.dtype}: {HOW_TO_PASS_TIMES}"
+            f"{name}: expected {num_frames} frame times in {origin}, one number per frame, found shape "
+            f"{array.shape} of "
+            f"{array.dtype}: {TIMES_ADVICE}"
         )
     times = array.astype(np.float64)
     bad = np.flatnonzero(~np.isfinite(times))
     if len(bad):
         raise RecordingError(
-            f"{name}: expected finite frame times in {origin}, found {times[bad[0]]} at frame {bad[0]}: {HOW_TO_PASS_TIMES}"
+            f"{name}: expected finite frame times in {origin}, found {times[bad[0]]} at frame {bad[0]}: {TIMES_ADVICE}"
         )
     late = np.flatnonzero(np.diff(times) <= 0) + 1
     if len(late):
         i = int(late[0])
         raise RecordingError(
             f"{name}: expected strictly increasing frame times in {origin}, found {times[i]} s at frame {i} after "
-            f"{times[i - 1]} s ({len(late)} such frames): correct the times, or {HOW_TO_PASS_TIMES}"
+            f"{times[i - 1]} s ({len(late)} such frames): correct the times, or {TIMES_ADVICE}"
         )
     return times
 
@@ -80,9 +81,7 @@ def needed_times(
     """
     given = given_times(num_frames, name, source_fps, timestamps)
     if given is None:
-        raise RecordingError(
-            f"{name}: expected frame times, but the recording holds no frame times: {HOW_TO_PASS_TIMES}"
-        )
+        raise RecordingError(f"{name}: expected frame times, but the recording holds no frame times: {TIMES_ADVICE}")
     return given
 
 

@@ -66,8 +66,8 @@ class Walker:
     ) -> Generator[Walked, None, None]:
         """The frames of packets ``first`` to ``last``, in display order, none left out.
 
-        Where the first packet does not give a sound key frame, decoding begins one key frame earlier (or at the start of
-        the file, when the container calls something a key frame that is none): the run then passes those frames too.
+        Where the first packet does not give a sound key frame, decoding begins one key frame earlier (or at the start
+        of the file, when the container calls something a key frame that is none): the run then passes those frames too.
 
         Args:
             first: number of a key packet.
@@ -190,8 +190,8 @@ class _Settler:
     """Holds decoded frames back until it is known whether anything they may refer to was damaged.
 
     Frames leave the decoder in display order but refer to packets stored before them; a damaged packet is known as such
-    when its own frame comes out flagged, or is passed over. Without damage no frame waits for longer than the codec's own
-    reordering.
+    when its own frame comes out flagged, or is passed over. Without damage no frame waits for longer than the codec's
+    own reordering.
     """
 
     def __init__(self, index: VideoIndex, first: int, last: int, needed: Bool[np.ndarray, " packets"] | None) -> None:
