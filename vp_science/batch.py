@@ -1,0 +1,202 @@
+"""Many recordings at once: what the inputs are, what their outputs are called, and the record of what happened."""
+
+import glob
+import hashlib
+import json
+import os
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Literal
+
+from vp_science.errors import SettingsError, StoreError
+from vp_science.typing import JSON, StrPath
+
+MANIFEST = "manifest.jsonl"
+OUTPUT_ENDING = ".embeddings.h5"
+
+_VIDEO = "3gp asf avi dv flv gif m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
+_OTHER = "h5 hdf5 he5 nwb slp tif tiff npy"
+RECORDING_ENDINGS = frozenset(f".{ending}" for ending in f"{_VIDEO} {_OTHER}".split())
+PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+
+Status = Literal["done", "skipped", "failed"]
+
+
+@dataclass(frozen=True)
+class BatchItem:
+    """One recording of a batch.
+
+    Attributes:
+        path: the file, or the folder of pictures.
+        recording_id: names it in tables: its path below the folder that was given, without the ending.
+    """
+
+    path: Path
+    recording_id: str
+
+    def output(self, folder: Path) -> Path:
+        """Where its embeddings go."""
+        return folder / f"{self.recording_id}{OUTPUT_ENDING}"
+
+
+@dataclass(frozen=True)
+class EmbedResult:
+    """What became of one recording.
+
+    Attributes:
+        recording_id: names the recording.
+        input: where it lies, "" for an array.
+        output: the embedding file; None when there is none.
+        status: ``done`` (embedded now), ``skipped`` (was complete already) or ``failed``.
+        error: why it failed; "" otherwise.
+        seconds: wall time.
+        grid_frames: frames of the sample grid.
+        duration_s: length of the recording in seconds.
+        damaged_frames: source frames that did not decode cleanly.
+        recording_sha256: partial hash of the recording (see ``Fingerprint``).
+        output_sha256: of the whole embedding file.
+    """
+
+    recording_id: str
+    input: str
+    output: Path | None
+    status: Status
+    error: str = ""
+    seconds: float = 0.0
+    grid_frames: int = 0
+    duration_s: float = 0.0
+    damaged_frames: int = 0
+    recording_sha256: str = ""
+    output_sha256: str = ""
+
+    def to_json(self) -> dict[str, JSON]:
+        """The result as a manifest line."""
+        record: dict[str, JSON] = asdict(self) | {"output": None if self.output is None else str(self.output)}
+        return record | {"seconds": round(self.seconds, 3), "finished": datetime.now(UTC).isoformat(timespec="seconds")}
+
+
+def find_inputs(inputs: Iterable[StrPath]) -> list[BatchItem]:
+    """Expand files, folders and patterns to recordings, each once, in a stable order.
+
+    A folder gives every recording below it, and every folder below it that holds nothing but pictures (one recording
+    each). Files are told by their ending there; a file that is named itself is always taken, and so is one that does
+    not exist: opening it says what is wrong, and the rest of the batch goes on.
+
+    Raises:
+        SettingsError: when a pattern or folder gives no recording.
+    """
+    found: dict[Path, BatchItem] = {}
+    for given in inputs:
+        for item in _expand(os.fspath(given)):
+            found.setdefault(item.path.absolute(), item)
+    return _unique_names(list(found.values()))
+
+
+def _expand(given: str) -> list[BatchItem]:
+    path = Path(given)
+    if path.is_dir():
+        items = _below(path)
+        if not items:
+            raise SettingsError(
+                f"expected recordings in {path}, found none: looked for {_VIDEO}, {_OTHER} and folders of pictures; "
+                "name the files if theirs end otherwise"
+            )
+        return items
+    if not path.exists() and glob.has_magic(given):
+        paths = sorted((Path(match) for match in glob.glob(given, recursive=True)), key=natural_key)
+        if not paths:
+            raise SettingsError(f'the pattern "{given}" matches no file: expected at least one recording')
+        return [item for match in paths for item in (_below(match) if match.is_dir() else _file(match))]
+    return [BatchItem(path, path.stem)]
+
+
+def _file(path: Path) -> list[BatchItem]:
+    return [] if _is_ours(path.name) else [BatchItem(path, path.stem)]
+
+
+def _below(folder: Path) -> list[BatchItem]:
+    items: list[BatchItem] = []
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".") and not name.endswith(".embeddings.partial")),
+            key=natural_key,
+        )
+        files = sorted((name for name in names if not name.startswith(".") and not _is_ours(name)), key=natural_key)
+        here = Path(parent)
+        if _holds_pictures_only(files) and not folders:
+            name = here.name if here == folder else here.relative_to(folder).as_posix()
+            items.append(BatchItem(here, name or here.absolute().name))
+            continue
+        for name in files:
+            if Path(name).suffix.lower() in RECORDING_ENDINGS:
+                path = here / name
+                items.append(BatchItem(path, (path.relative_to(folder).parent / path.stem).as_posix()))
+    return items
+
+
+def _holds_pictures_only(names: Sequence[str]) -> bool:
+    endings = {Path(name).suffix.lower() for name in names}
+    # A folder of multi-page TIFFs looks like a folder of TIFF pictures; the stacks are the likelier meaning.
+    pictures = endings & (PICTURE_ENDINGS - RECORDING_ENDINGS)
+    return bool(pictures) and not endings & RECORDING_ENDINGS
+
+
+def _is_ours(name: str) -> bool:
+    return name.endswith((OUTPUT_ENDING, ".ethogram.h5")) or name == MANIFEST
+
+
+def _unique_names(items: list[BatchItem]) -> list[BatchItem]:
+    """Give recordings that differ only in their ending (a.mp4, a.avi) their full names."""
+    counts = Counter(item.recording_id for item in items)
+    named = [
+        item
+        if counts[item.recording_id] == 1
+        else BatchItem(item.path, (Path(item.recording_id).parent / item.path.name).as_posix())
+        for item in items
+    ]
+    seen: dict[str, BatchItem] = {}
+    for item in named:
+        other = seen.setdefault(item.recording_id, item)
+        if other is not item:
+            raise SettingsError(
+                f"{other.path} and {item.path} would both be written to {item.recording_id}{OUTPUT_ENDING}: "
+                "give the folder that holds both, so that their subfolders keep them apart, or run them one by one "
+                "with different --out"
+            )
+    return named
+
+
+def natural_key(name: StrPath) -> list[tuple[int, int, str]]:
+    """Sorts ``frame2`` before ``frame10``."""
+    parts = re.split(r"([0-9]+)", os.fspath(name))
+    return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
+
+
+def append_manifest(folder: Path, result: EmbedResult, facts: dict[str, JSON]) -> None:
+    """Add one line to the manifest of a batch; several processes may append to the same file.
+
+    Raises:
+        StoreError: when it cannot be written.
+    """
+    path = folder / MANIFEST
+    line = json.dumps(result.to_json() | facts, ensure_ascii=False) + "\n"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        # One write in append mode: lines of processes that share the file never mix.
+        with path.open("ab", buffering=0) as file:
+            file.write(line.encode("utf-8", "surrogateescape"))
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise StoreError(
+            f"cannot write {path} ({error.strerror}): expected a folder with room that you may write to"
+        ) from error
+
+
+def hash_file(path: Path) -> str:
+    """sha256 of a whole file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
