@@ -74,12 +74,12 @@ def flatten_parameters(encoder: VideoEncoder) -> dict[str, np.ndarray]:
 def fill_parameters(encoder: VideoEncoder, tensors: Mapping[str, np.ndarray]) -> None:
     """Put values into an encoder, abstract or not; names and shapes must have been checked.
 
-    The arrays are copied to the default device and never written to.
+    The arrays are the encoder's from then on: on the CPU jax may use their memory as it is.
     """
     state = nnx.state(encoder, nnx.Param)
     flat = nnx.to_flat_state(state)
     for path, leaf in flat:
-        leaf.set_value(jax.device_put(np.asarray(tensors[to_name(path)], np.float32), may_alias=False))
+        leaf.set_value(jax.device_put(np.asarray(tensors[to_name(path)], np.float32)))
     nnx.update(encoder, nnx.from_flat_state(flat))
 
 

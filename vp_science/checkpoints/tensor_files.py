@@ -52,7 +52,7 @@ def open_tensors(path: Path) -> Iterator[TensorFile]:
         CheckpointError: the file is missing, damaged or something else.
     """
     start = _read_start(path)
-    if start.startswith(b"PK\x03\x04"):
+    if start.startswith((b"PK\x03\x04", b"PK\x05\x06")):
         with _open_npz(path) as file:
             yield file
     elif _looks_like_safetensors(start):

@@ -122,7 +122,7 @@ def load_into(encoder: VideoEncoder, tensors: Mapping[str, np.ndarray]) -> None:
         raise CheckpointError(
             f"expected the {len(parameter_shapes(config))} tensors of the encoder; " + "; ".join(problems)
         )
-    fill_parameters(encoder, tensors)
+    fill_parameters(encoder, {name: np.array(values, np.float32, copy=True) for name, values in tensors.items()})
 
 
 def _dtype_name(array: np.ndarray) -> str:
