@@ -5,7 +5,6 @@ import hashlib
 import json
 import os
 import random
-import resource
 import signal
 import sys
 import time
@@ -164,6 +163,8 @@ def run_until_step(path: Path, last: int, overwrite: bool) -> None:
 
 def starve(path: Path, limits: list[int]) -> dict:
     """Run the job under limits on the size of a file, like a disk that is full; then without."""
+
+    import resource
 
     def limited(limit: int) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, resource.RLIM_INFINITY))

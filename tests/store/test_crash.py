@@ -80,6 +80,11 @@ def test_full_disk(jobs, tmp_path, path):
     assert jobs.sha256(path) == expected
 
 
+def finish_all(jobs, writer):
+    jobs.write_all(writer)
+    writer.finish()
+
+
 def test_really_full_disk(jobs, tmp_path, path):
     mount = ["mount", "-t", "tmpfs", "-o", "size=200k", "tmpfs", str(path.parent)]
     try:
@@ -91,8 +96,7 @@ def test_really_full_disk(jobs, tmp_path, path):
     try:
         with jobs.open_job(path, dim=2048, per_segment=1) as writer:
             with pytest.raises(StoreError, match=r"the disk is full.*No space left on device"):
-                jobs.write_all(writer)
-                writer.finish()
+                finish_all(jobs, writer)
             done = writer.next_segment
         assert done > 2
         assert not list(path.parent.rglob("*.tmp"))

@@ -208,3 +208,7 @@ def test_bad_windows(arguments, message):
 def test_owned_out_of_range(bad):
     with pytest.raises(IndexError, match="expected windows within 0:4"):
         plan_windows(10, 4, 2).owned(*bad)
+
+
+def test_whole_numbers_are_rates_too():
+    assert SampleGrid.from_timestamps(np.arange(5) / 10, 5).frame_index.tolist() == [0, 2, 4]

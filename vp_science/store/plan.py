@@ -7,13 +7,12 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol, TypeGuard, runtime_checkable
+from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from vp_science.errors import SettingsError, StoreError
 from vp_science.store.files import write_atomically
-from vp_science.store.provenance import Provenance, different_settings, json_differences, plain_json
+from vp_science.store.provenance import JSONDict, Provenance, different_settings, json_differences, plain_json
 from vp_science.timeline.grid import SampleGrid, Windows
-from vp_science.typing import JSON
 
 PLAN_NAME = "plan.json"
 _FORMAT = "vp_science.embeddings.partial"
@@ -148,15 +147,15 @@ class Plan:
     num_windows: int
     dim: int
     windows_per_segment: int
-    execution: dict[str, JSON]
+    execution: JSONDict
 
-    def to_json(self) -> dict[str, JSON]:
+    def to_json(self) -> JSONDict:
         """As it is written into the partial folder."""
         value = dataclasses.asdict(self)
         value["provenance"] = self.provenance.to_json()
         return {"format": _FORMAT, "schema": _SCHEMA, **value}
 
-    def compared(self) -> dict[str, JSON]:
+    def compared(self) -> JSONDict:
         """The part that must be equal for work to be continued: all but the software version and the path."""
         return compared_plan(self.to_json())
 
@@ -173,7 +172,7 @@ def make_plan(
     windows: Windows,
     dim: int,
     windows_per_segment: int,
-    execution: Mapping[str, JSON] | None = None,
+    execution: Mapping[str, Any] | None = None,
 ) -> Plan:
     """Gather the plan.
 
@@ -196,16 +195,15 @@ def make_plan(
         )
     digest = hashlib.sha256(grid.time_s.tobytes() + grid.frame_index.tobytes()).hexdigest()
     plain = plain_json(dict(execution or {}), "execution")
-    assert isinstance(plain, dict)
     return Plan(provenance, recording, digest, len(grid), len(windows), dim, windows_per_segment, plain)
 
 
-def compared_plan(value: Mapping[str, JSON]) -> dict[str, JSON]:
+def compared_plan(value: Mapping[str, Any]) -> JSONDict:
     """A plan as JSON without the fields that may differ: settings first, in the words of the provenance."""
     provenance, recording = value.get("provenance"), value.get("recording")
     settings = {key: item for key, item in provenance.items() if key != "software"} if _is(provenance) else {}
     rest = {key: item for key, item in value.items() if key not in ("provenance", "recording")}
-    facts: dict[str, JSON] = {key: item for key, item in recording.items() if key != "path"} if _is(recording) else {}
+    facts = {key: item for key, item in recording.items() if key != "path"} if _is(recording) else {}
     return {**settings, "recording": facts, **rest}
 
 
@@ -234,16 +232,14 @@ def resume_plan(folder: Path, plan: Plan, overwrite: bool) -> tuple[Plan, bool]:
             if not overwrite:
                 raise
         else:
-            began = found["provenance"]
-            assert isinstance(began, dict)
-            software = str(began.get("software", plan.provenance.software))
+            software = str(found["provenance"].get("software", plan.provenance.software))
             return dataclasses.replace(plan, provenance=dataclasses.replace(plan.provenance, software=software)), True
     text = json.dumps(plan.to_json(), indent=1)
     write_atomically(path, lambda file: file.write(text.encode()))
     return plan, False
 
 
-def _read_plan(path: Path) -> dict[str, JSON]:
+def _read_plan(path: Path) -> JSONDict:
     advice = f"delete {path.parent} to start anew, or use --overwrite"
     if path.stat().st_size > _MAX_PLAN_BYTES:
         raise StoreError(f"expected a plan of at most 16 MiB in {path}, found more: {advice}")
@@ -256,9 +252,8 @@ def _read_plan(path: Path) -> dict[str, JSON]:
     return value
 
 
-def _check_plan(folder: Path, plan: Plan, found: dict[str, JSON]) -> None:
+def _check_plan(folder: Path, plan: Plan, found: JSONDict) -> None:
     recording = found["recording"]
-    assert isinstance(recording, dict)
     if tuple(recording.get(key) for key in ("num_bytes", "sha256", "num_frames")) != plan.recording.fingerprint:
         raise StoreError(other_recording(folder, str(recording.get("id"))))
     found_differences = json_differences(plan.compared(), compared_plan(found))
@@ -274,5 +269,5 @@ def other_recording(path: Path, found_id: str) -> str:
     )
 
 
-def _is(value: object) -> TypeGuard[dict[str, JSON]]:
+def _is(value: object) -> TypeGuard[JSONDict]:
     return isinstance(value, dict)

@@ -4,9 +4,13 @@ import dataclasses
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from vp_science.errors import SettingsError, StoreError
-from vp_science.typing import JSON, StrPath
+from vp_science.typing import StrPath
+
+JSONDict = dict[str, Any]
+"""A JSON object; what goes in becomes plain JSON."""
 
 SPATIAL_POOLS = (1, 2, 4, 8, 16)
 DTYPES = ("float16", "float32")
@@ -39,10 +43,10 @@ class Provenance:
 
     model: str
     checkpoint: str
-    encoder_config: dict[str, JSON]
-    preprocess: dict[str, JSON]
-    source: dict[str, JSON]
-    grid: dict[str, JSON]
+    encoder_config: JSONDict
+    preprocess: JSONDict
+    source: JSONDict
+    grid: JSONDict
     num_frames: int
     stride: int
     spatial_pool: int
@@ -69,7 +73,7 @@ class Provenance:
         """Whether the weights were random numbers: then the embeddings mean nothing beyond a test of the machinery."""
         return "untrained" in self.checkpoint.lower()
 
-    def to_json(self) -> dict[str, JSON]:
+    def to_json(self) -> JSONDict:
         """As a JSON object, a key per field."""
         return dataclasses.asdict(self)
 
@@ -100,7 +104,7 @@ class Provenance:
             raise StoreError(f"the provenance contradicts itself ({error}): make the file again") from error
 
 
-def plain_json(value: object, name: str) -> JSON:
+def plain_json(value: object, name: str) -> Any:
     """A copy of a value as JSON reads it back: tuples become lists, nothing is shared.
 
     Args:
@@ -111,13 +115,12 @@ def plain_json(value: object, name: str) -> JSON:
         SettingsError: when it is not JSON (an object, a number that is not finite).
     """
     try:
-        copy: JSON = json.loads(json.dumps(value, allow_nan=False))
+        return json.loads(json.dumps(value, allow_nan=False))
     except (TypeError, ValueError) as error:
         raise SettingsError(
             f"expected {name} to be plain JSON values, found something else ({error}): "
             "convert it to text, numbers, lists and mappings"
         ) from error
-    return copy
 
 
 def differences(a: Provenance, b: Provenance) -> list[str]:
@@ -155,7 +158,7 @@ def different_settings(path: StrPath, found_differences: list[str]) -> str:
     )
 
 
-def json_differences(here: JSON, there: JSON, name: str = "") -> list[str]:
+def json_differences(here: object, there: object, name: str = "") -> list[str]:
     """Every place in which two JSON values differ, by its dotted path."""
     if isinstance(here, dict) and isinstance(there, dict):
         keys = [*here, *(key for key in there if key not in here)]
@@ -169,10 +172,16 @@ def json_differences(here: JSON, there: JSON, name: str = "") -> list[str]:
                 shown_there = _shown(there[key]) if key in there else "absent"
                 found.append(f"{dotted}: {shown_here} here, {shown_there} in the file")
         return found
-    # JSON's truth values are not numbers, although Python's compare equal to 0 and 1.
-    if here == there and isinstance(here, bool) == isinstance(there, bool):
-        return []
-    return [f"{name}: {_shown(here)} here, {_shown(there)} in the file"]
+    return [] if _same(here, there) else [f"{name}: {_shown(here)} here, {_shown(there)} in the file"]
+
+
+def _same(a: object, b: object) -> bool:
+    """Equal as JSON: its truth values are not numbers, although Python's compare equal to 0 and 1."""
+    if isinstance(a, list) and isinstance(b, list):
+        return len(a) == len(b) and all(_same(x, y) for x, y in zip(a, b, strict=True))
+    if isinstance(a, dict) and isinstance(b, dict):
+        return a.keys() == b.keys() and all(_same(a[key], b[key]) for key in a)
+    return a == b and isinstance(a, bool) == isinstance(b, bool)
 
 
 def _shown(value: object) -> str:

@@ -1,6 +1,7 @@
 """Reading an embedding file: checked when opened, read when asked."""
 
 import json
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -113,7 +114,7 @@ class Embeddings(EmbeddingTable):
             **small,
         )
 
-    def select(self, start_s: float, stop_s: float) -> EmbeddingTable:
+    def select(self, start_s: int | float, stop_s: int | float) -> EmbeddingTable:
         """The part between two times, in memory.
 
         Args:
@@ -172,8 +173,10 @@ def open_embeddings(path: StrPath) -> Embeddings:
             refers to other files.
     """
     where = Path(path)
-    if where.is_dir():
+    if os.path.isdir(where):
         raise StoreError(f"expected an embedding file, found the folder {where}: give the .embeddings.h5 file in it")
+    if os.path.exists(where) and not os.path.isfile(where):
+        raise StoreError(f"expected an embedding file, found a device or pipe at {where}: give the .embeddings.h5 file")
     try:
         file = h5py.File(where, "r", rdcc_nbytes=_CACHE_BYTES)
     except FileNotFoundError as error:

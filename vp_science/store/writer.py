@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int64
@@ -35,7 +35,7 @@ from vp_science.store.segments import (
     write_segment_file,
 )
 from vp_science.timeline.grid import SampleGrid, Windows
-from vp_science.typing import JSON, StrPath
+from vp_science.typing import StrPath
 
 Status = Literal["new", "resumed", "already_complete"]
 
@@ -102,7 +102,7 @@ class EmbeddingWriter:
         windows: Windows,
         dim: int,
         windows_per_segment: int,
-        execution: Mapping[str, JSON] | None = None,
+        execution: Mapping[str, Any] | None = None,
         overwrite: bool = False,
     ) -> "EmbeddingWriter":
         """Begin an embedding file, or go on with one.

@@ -42,7 +42,9 @@ class SampleGrid:
         return len(self.time_s)
 
     @classmethod
-    def from_timestamps(cls, time_s: Float64[np.ndarray, " frames"], sample_fps: float | None = None) -> "SampleGrid":
+    def from_timestamps(
+        cls, time_s: Float64[np.ndarray, " frames"], sample_fps: int | float | None = None
+    ) -> "SampleGrid":
         """Lay a grid over a recording.
 
         Grid time ``g`` is ``time_s[0] + g / sample_fps`` up to the last presentation time (inclusive); it shows the
@@ -103,7 +105,7 @@ def _checked_times(time_s: Float64[np.ndarray, " frames"]) -> Float64[np.ndarray
     return times
 
 
-def _checked_fps(sample_fps: float) -> float:
+def _checked_fps(sample_fps: int | float) -> float:
     if isinstance(sample_fps, bool) or not (math.isfinite(sample_fps) and sample_fps > 0):
         raise SettingsError(
             f"expected sample_fps to be a positive number of frames per second, found {sample_fps}: "
