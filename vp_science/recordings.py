@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import TypeVar
 
 import numpy as np
 from jaxtyping import Float64, Int64, UInt8
@@ -16,6 +16,8 @@ from vp_science.typing import JSON
 from vp_science.video.preprocess import Preprocess
 
 _MIB = 1 << 20
+
+AnyRecording = TypeVar("AnyRecording", bound="Recording")
 
 
 class RecordingWarning(UserWarning):
@@ -137,7 +139,7 @@ class Recording(abc.ABC):
     def close(self) -> None:
         """Release files and decoders."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self: AnyRecording) -> AnyRecording:
         return self
 
     def __exit__(

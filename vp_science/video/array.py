@@ -12,7 +12,7 @@ from vp_science.recordings import Fingerprint, fingerprint_files
 from vp_science.video.resize import resize_facts
 from vp_science.video.shapes import frame_axes
 from vp_science.video.stack import Picture, StackRecording
-from vp_science.video.times import TimeValues, needed_times
+from vp_science.video.times import Number, TimeValues, needed_times
 
 _MIB = 1 << 20
 
@@ -36,8 +36,8 @@ class ArrayRecording(StackRecording):
         self,
         array: np.ndarray,
         *,
-        value_range: tuple[float, float] | None = None,
-        source_fps: float | None = None,
+        value_range: tuple[Number, Number] | None = None,
+        source_fps: Number | None = None,
         timestamps: TimeValues | None = None,
         recording_id: str | None = None,
         path: Path | None = None,

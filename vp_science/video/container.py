@@ -59,6 +59,10 @@ def media_errors(path: Path) -> Iterator[None]:
     """Turn FFmpeg's and the system's errors into our own, with the path and what to do."""
     try:
         yield
+    except _PointsElsewhereError as error:
+        raise RecordingError(
+            f"{path}: expected a video, found a playlist that points to {str(error)!r}: pass the video files themselves"
+        ) from error
     except (FileNotFoundError, av.error.FileNotFoundError) as error:
         raise RecordingError(f"{path}: expected a recording, found no such file: check the path") from error
     except (PermissionError, av.error.PermissionError) as error:
@@ -83,8 +87,12 @@ def _not_video(path: Path, error: Exception) -> RecordingError:
     )
 
 
+class _PointsElsewhereError(Exception):
+    """A demuxer wanted to open another file."""
+
+
 def _refuse(url: str, *_: object) -> NoReturn:
-    raise PermissionError(f"refusing to open {url!r}, which the file refers to")
+    raise _PointsElsewhereError(url)
 
 
 def _video_stream(container: InputContainer, path: Path) -> av.VideoStream:

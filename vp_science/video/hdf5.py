@@ -20,7 +20,7 @@ from vp_science.video.hdf5_times import TimeUnit, find_times
 from vp_science.video.images import image_pixels
 from vp_science.video.resize import resize_facts
 from vp_science.video.stack import Picture, StackRecording
-from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_times
+from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_times
 
 BLOCK_BYTES = 512 << 20
 """At most this much of a dataset is held at a time while reading in order."""
@@ -52,8 +52,8 @@ class Hdf5Recording(StackRecording):
         path: Path,
         layout: Layout,
         *,
-        value_range: tuple[float, float] | None = None,
-        source_fps: float | None = None,
+        value_range: tuple[Number, Number] | None = None,
+        source_fps: Number | None = None,
         timestamps: TimeValues | str | None = None,
         timestamps_unit: TimeUnit | None = None,
         recording_id: str | None = None,
@@ -78,7 +78,7 @@ class Hdf5Recording(StackRecording):
     def _times(
         self,
         numbers: Int64[np.ndarray, " frames"] | None,
-        source_fps: float | None,
+        source_fps: Number | None,
         timestamps: TimeValues | str | None,
         unit: TimeUnit | None,
     ) -> tuple[Float64[np.ndarray, " frames"], str]:
@@ -91,7 +91,7 @@ class Hdf5Recording(StackRecording):
             source_fps=source_fps, timestamps=timestamps, timestamps_unit=unit,
         )  # fmt: skip
 
-    def _set_pictures(self, dataset: h5py.Dataset, value_range: tuple[float, float] | None) -> dict[str, JSON]:
+    def _set_pictures(self, dataset: h5py.Dataset, value_range: tuple[Number, Number] | None) -> dict[str, JSON]:
         facts: dict[str, JSON]
         if self._layout.axes is not None:
             self.height, self.width = self._layout.axes.height, self._layout.axes.width

@@ -20,7 +20,7 @@ from jaxtyping import Float64
 from vp_science.errors import RecordingError
 from vp_science.video.h5_access import attribute, check_storage, get_dataset
 from vp_science.video.hdf5_layouts import Layout
-from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_times, given_times, regular_times
+from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_times, given_times, regular_times
 
 TimeUnit = Literal["s", "ms", "us", "ns"]
 Times = tuple[Float64[np.ndarray, " frames"], str]
@@ -45,7 +45,7 @@ def find_times(
     layout: Layout,
     num_frames: int,
     *,
-    source_fps: float | None,
+    source_fps: Number | None,
     timestamps: TimeValues | str | None,
     timestamps_unit: TimeUnit | None,
 ) -> Times:

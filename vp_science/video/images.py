@@ -15,7 +15,7 @@ from vp_science.recordings import Fingerprint, fingerprint_files
 from vp_science.video.container import MAX_PIXELS
 from vp_science.video.resize import resize_facts
 from vp_science.video.stack import Picture, StackRecording
-from vp_science.video.times import TimeValues, needed_times
+from vp_science.video.times import Number, TimeValues, needed_times
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp"})
 VIDEO_SUFFIXES = frozenset(
@@ -84,8 +84,8 @@ class ImageRecording(StackRecording):
         path: Path,
         files: Sequence[Path],
         *,
-        value_range: tuple[float, float] | None = None,
-        source_fps: float | None = None,
+        value_range: tuple[Number, Number] | None = None,
+        source_fps: Number | None = None,
         timestamps: TimeValues | None = None,
         recording_id: str | None = None,
     ) -> None:

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 else:
     VideoPacket = Packet
 
+_TIMES_FROM_THE_START = frozenset({"mpeg"})
+"""Containers that time only some packets, so that a seek gives the others different times than reading through does."""
+
 
 @dataclass(frozen=True)
 class VideoIndex:
@@ -34,6 +37,7 @@ class VideoIndex:
         packet_seek: timestamp to seek to for this packet.
         packet_frame: display index of the packet's frame; -1 for packets that show none.
         packet_key: whether decoding can start at this packet.
+        packet_size: bytes of each packet; with the id it tells whether a seek landed where it should.
         packet_corrupt: whether the demuxer found the packet damaged.
         frame_packet: packet number of each displayed frame.
         frame_start: packet number from which each frame is decoded: the last key frame that is neither stored nor shown
@@ -41,7 +45,8 @@ class VideoIndex:
         frame_settled: last display index among the packets stored up to the frame's own: once the decoder has put that
             one out, it is known whether anything the frame may refer to was damaged.
         time_s: presentation times in seconds from the first frame, strictly increasing; None when the file has none.
-        numbered: the file carries no timestamps; packets are numbered and the file is always read from its start.
+        numbered: the file carries no timestamps: packets are numbered instead.
+        seekable: a seek gives the same timestamps as reading from the start; otherwise that is what is done.
         truncated: the container ended in an error.
     """
 
@@ -49,12 +54,14 @@ class VideoIndex:
     packet_seek: Int64[np.ndarray, " packets"]
     packet_frame: Int64[np.ndarray, " packets"]
     packet_key: Bool[np.ndarray, " packets"]
+    packet_size: Int64[np.ndarray, " packets"]
     packet_corrupt: Bool[np.ndarray, " packets"]
     frame_packet: Int64[np.ndarray, " frames"]
     frame_start: Int64[np.ndarray, " frames"]
     frame_settled: Int64[np.ndarray, " frames"]
     time_s: Float64[np.ndarray, " frames"] | None
     numbered: bool
+    seekable: bool
     truncated: bool
 
     @property
@@ -68,6 +75,7 @@ class _Packets:
     ids: Int64[np.ndarray, " packets"]
     seek: Int64[np.ndarray, " packets"]
     key: Bool[np.ndarray, " packets"]
+    size: Int64[np.ndarray, " packets"]
     corrupt: Bool[np.ndarray, " packets"]
     shown: Bool[np.ndarray, " packets"]
     numbered: bool
@@ -98,7 +106,7 @@ def build_index(path: Path) -> VideoIndex:
         shown = np.flatnonzero(packets.shown)
         _, first = np.unique(packets.ids[shown], return_index=True)
         order = shown[first]
-    return _assemble(packets, order, time_base)
+    return _assemble(packets, order, time_base, container not in _TIMES_FROM_THE_START)
 
 
 def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, VideoPacket]]:
@@ -124,7 +132,7 @@ def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, VideoPacket]
 
 
 def _read_packets(media: Media) -> _Packets:
-    rows: list[tuple[int | None, int | None, bool, bool, bool]] = []
+    rows: list[tuple[int | None, int | None, int, bool, bool, bool]] = []
     hidden = media.stream.codec_context.name.startswith("vp8")
     truncated = False
     packets = media.container.demux(media.stream)
@@ -139,20 +147,20 @@ def _read_packets(media: Media) -> _Packets:
         if packet.size == 0:
             continue
         shown = not packet.is_discard and not (hidden and not bytes(packet)[0] & 0x10)
-        rows.append((packet.pts, packet.dts, packet.is_keyframe, packet.is_corrupt, shown))
+        rows.append((packet.pts, packet.dts, packet.size, packet.is_keyframe, packet.is_corrupt, shown))
     timed = [(pts if pts is not None else dts, dts if dts is not None else pts) for pts, dts, *_ in rows]
     numbered = sum(identity is None for identity, _ in timed) * 2 > len(timed)
     if numbered:
         timed = [(number, number) for number in range(len(rows))]
     kept = [(*pair, *row[2:]) for pair, row in zip(timed, rows, strict=True) if pair[0] is not None]
-    columns = list(zip(*kept, strict=True)) or [()] * 5
-    ids, seek = (np.array(column, np.int64) for column in columns[:2])
-    key, corrupt, shown_ = (np.array(column, bool) for column in columns[2:])
-    return _Packets(ids, seek, key, corrupt, shown_, numbered, truncated)
+    columns = list(zip(*kept, strict=True)) or [()] * 6
+    ids, seek, size = (np.array(column, np.int64) for column in columns[:3])
+    key, corrupt, shown_ = (np.array(column, bool) for column in columns[3:])
+    return _Packets(ids, seek, key, size, corrupt, shown_, numbered, truncated)
 
 
 def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " frames"]:
-    """VideoPacket numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
+    """Packet numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
     number = {int(identity): k for k, identity in enumerate(packets.ids)}
     order: list[int] = []
     media = Media(path)
@@ -176,7 +184,9 @@ def _decoded_numbers(context: av.VideoCodecContext, packet: VideoPacket | None, 
         return []
 
 
-def _assemble(packets: _Packets, order: Int64[np.ndarray, " frames"], time_base: Fraction) -> VideoIndex:
+def _assemble(
+    packets: _Packets, order: Int64[np.ndarray, " frames"], time_base: Fraction, seekable: bool
+) -> VideoIndex:
     num_packets, num_frames = len(packets.ids), len(order)
     packet_frame = np.full(num_packets, -1, np.int64)
     packet_frame[order] = np.arange(num_frames)
@@ -188,12 +198,14 @@ def _assemble(packets: _Packets, order: Int64[np.ndarray, " frames"], time_base:
         packet_seek=packets.seek,
         packet_frame=packet_frame,
         packet_key=packets.key,
+        packet_size=packets.size,
         packet_corrupt=packets.corrupt,
         frame_packet=order,
         frame_start=_starts(packets.key, packet_frame, order),
         frame_settled=settled,
         time_s=None if packets.numbered else exact,
         numbered=packets.numbered,
+        seekable=seekable and not packets.numbered,
         truncated=packets.truncated,
     )
 

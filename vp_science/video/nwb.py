@@ -11,7 +11,7 @@ from vp_science.errors import RecordingError
 from vp_science.video.h5_access import attribute, check_storage, get_dataset, h5_errors
 from vp_science.video.hdf5_layouts import Layout
 from vp_science.video.pyav import VideoRecording
-from vp_science.video.times import TimeValues, checked_times
+from vp_science.video.times import Number, TimeValues, checked_times
 
 _SCHEME = re.compile(r"^[A-Za-z][A-Za-z0-9+.-]*:")
 
@@ -21,7 +21,7 @@ def open_external(
     path: Path,
     layout: Layout,
     *,
-    source_fps: float | None = None,
+    source_fps: Number | None = None,
     timestamps: TimeValues | None = None,
     recording_id: str | None = None,
 ) -> VideoRecording:

@@ -19,6 +19,7 @@ from vp_science.video.images import ImageRecording, find_images
 from vp_science.video.nwb import open_external
 from vp_science.video.pyav import VideoRecording
 from vp_science.video.tiff import TiffRecording
+from vp_science.video.times import Number
 
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
@@ -29,7 +30,7 @@ _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
 
 
 class _Times(TypedDict):
-    source_fps: float | None
+    source_fps: Number | None
     recording_id: str | None
 
 
@@ -37,9 +38,9 @@ def open_recording(
     source: StrPath | np.ndarray,
     *,
     dataset: str | None = None,
-    value_range: tuple[float, float] | None = None,
-    source_fps: float | None = None,
-    timestamps: Sequence[float] | np.ndarray | str | None = None,
+    value_range: tuple[Number, Number] | None = None,
+    source_fps: Number | None = None,
+    timestamps: Sequence[Number] | np.ndarray | str | None = None,
     timestamps_unit: TimeUnit | None = None,
     recording_id: str | None = None,
 ) -> Recording:
@@ -93,9 +94,9 @@ def _open_hdf5(
     path: Path,
     *,
     dataset: str | None,
-    value_range: tuple[float, float] | None,
-    source_fps: float | None,
-    timestamps: Sequence[float] | np.ndarray | str | None,
+    value_range: tuple[Number, Number] | None,
+    source_fps: Number | None,
+    timestamps: Sequence[Number] | np.ndarray | str | None,
     timestamps_unit: TimeUnit | None,
     recording_id: str | None,
 ) -> Recording:
@@ -168,7 +169,7 @@ def _load_npy(path: Path) -> np.ndarray:
     return array
 
 
-def _numbers(timestamps: Sequence[float] | np.ndarray | str | None, name: str) -> Sequence[float] | np.ndarray | None:
+def _numbers(timestamps: Sequence[Number] | np.ndarray | str | None, name: str) -> Sequence[Number] | np.ndarray | None:
     if isinstance(timestamps, str):
         raise SettingsError(
             f"{name}: expected timestamps as numbers, found the name {timestamps!r}: only HDF5 has datasets"

@@ -2,7 +2,6 @@
 
 import struct
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 from jaxtyping import UInt8
@@ -23,7 +22,7 @@ class Orientation:
     mirrored: bool = False
 
     @classmethod
-    def from_display_matrix(cls, matrix: bytes) -> Self:
+    def from_display_matrix(cls, matrix: bytes) -> "Orientation":
         """Read FFmpeg's display matrix (nine native int32), rounded to the nearest quarter turn.
 
         The matrix maps a coded point (x, y) to (a x + c y, b x + d y), with y pointing down.

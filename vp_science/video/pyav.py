@@ -20,7 +20,7 @@ from vp_science.video.index import build_index
 from vp_science.video.orientation import Orientation
 from vp_science.video.preprocess import Preprocess
 from vp_science.video.resize import FrameScaler, resize_facts
-from vp_science.video.times import TIMES_ADVICE, TimeValues, checked_wanted, given_times
+from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_wanted, given_times
 from vp_science.video.walk import Walked, Walker, plan_runs
 
 _MATRIX = SideDataType.DISPLAYMATRIX
@@ -52,7 +52,7 @@ class VideoRecording(Recording):
         self,
         path: Path,
         *,
-        source_fps: float | None = None,
+        source_fps: Number | None = None,
         timestamps: TimeValues | None = None,
         recording_id: str | None = None,
     ) -> None:
@@ -72,7 +72,7 @@ class VideoRecording(Recording):
         self.source = self._facts(first, times)
 
     def _times(
-        self, source_fps: float | None, timestamps: TimeValues | None
+        self, source_fps: Number | None, timestamps: TimeValues | None
     ) -> tuple[Float64[np.ndarray, " frames"], str]:
         given = given_times(len(self._index.frame_packet), self.path, source_fps, timestamps)
         if given is not None:

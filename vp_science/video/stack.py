@@ -11,7 +11,7 @@ from vp_science.errors import RecordingError
 from vp_science.recordings import DecodedFrame, Recording
 from vp_science.video.preprocess import Preprocess
 from vp_science.video.resize import FrameScaler
-from vp_science.video.times import checked_wanted
+from vp_science.video.times import Number, checked_wanted
 from vp_science.video.value_range import ValueRange, choose_range
 
 Picture = Num[np.ndarray, "h w *channels"]
@@ -41,7 +41,7 @@ class StackRecording(Recording):
             )
         return picture
 
-    def _choose_range(self, dtype: np.dtype[Any], given: tuple[float, float] | None, num_frames: int) -> None:
+    def _choose_range(self, dtype: np.dtype[Any], given: tuple[Number, Number] | None, num_frames: int) -> None:
         self._range = choose_range(dtype, given, self._picture, num_frames, self._name)
 
     def _eight_bit(self, picture: Picture) -> UInt8[np.ndarray, "h w *channels"]:

@@ -13,7 +13,7 @@ from vp_science.recordings import Fingerprint, fingerprint_files
 from vp_science.video.container import MAX_PIXELS, media_errors
 from vp_science.video.resize import resize_facts
 from vp_science.video.stack import Picture, StackRecording
-from vp_science.video.times import TimeValues, needed_times
+from vp_science.video.times import Number, TimeValues, needed_times
 
 _BUILT_IN = {1, 8, 32946}  # none, deflate: tifffile decodes these itself
 
@@ -39,8 +39,8 @@ class TiffRecording(StackRecording):
         self,
         path: Path,
         *,
-        value_range: tuple[float, float] | None = None,
-        source_fps: float | None = None,
+        value_range: tuple[Number, Number] | None = None,
+        source_fps: Number | None = None,
         timestamps: TimeValues | None = None,
         recording_id: str | None = None,
     ) -> None:

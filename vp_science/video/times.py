@@ -9,12 +9,13 @@ from jaxtyping import Float64, Int64
 
 from vp_science.errors import RecordingError
 
-TimeValues = Sequence[float] | np.ndarray
+Number = int | float
+TimeValues = Sequence[Number] | np.ndarray
 
 TIMES_ADVICE = "pass --source-fps FPS (source_fps=) or --timestamps (timestamps=)"
 
 
-def regular_times(num_frames: int, fps: float, name: object) -> Float64[np.ndarray, " frames"]:
+def regular_times(num_frames: int, fps: Number, name: object) -> Float64[np.ndarray, " frames"]:
     """Times of a recording at a constant rate, from 0.
 
     Raises:
@@ -55,7 +56,7 @@ def checked_times(values: Any, num_frames: int, name: object, origin: str) -> Fl
 
 
 def given_times(
-    num_frames: int, name: object, source_fps: float | None, timestamps: TimeValues | None
+    num_frames: int, name: object, source_fps: Number | None, timestamps: TimeValues | None
 ) -> tuple[Float64[np.ndarray, " frames"], str] | None:
     """Times that the user gave, with their origin; None when none were given.
 
@@ -72,7 +73,7 @@ def given_times(
 
 
 def needed_times(
-    num_frames: int, name: object, source_fps: float | None, timestamps: TimeValues | None
+    num_frames: int, name: object, source_fps: Number | None, timestamps: TimeValues | None
 ) -> tuple[Float64[np.ndarray, " frames"], str]:
     """As ``given_times``, for recordings that hold none themselves.
 

@@ -9,6 +9,7 @@ from jaxtyping import Num, UInt8
 
 from vp_science.errors import RecordingError
 from vp_science.typing import JSON
+from vp_science.video.times import Number
 
 _PERCENTILES = (0.1, 99.9)
 _SAMPLED_FRAMES = 64
@@ -42,7 +43,7 @@ class ValueRange:
 
 def choose_range(
     dtype: np.dtype[Any],
-    given: tuple[float, float] | None,
+    given: tuple[Number, Number] | None,
     frame: Callable[[int], Num[np.ndarray, "..."]],
     num_frames: int,
     name: object,

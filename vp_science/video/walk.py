@@ -76,7 +76,7 @@ class Walker:
         """
         frames = self._run_once(first, last, needed)
         head = next(frames, None)
-        if first > 0 and not self._sound(head, first):
+        if first > 0 and needed is None and not self._sound(head, first):
             frames.close()
             lying = head is not None and head.frame is not None and not head.frame.key_frame
             earlier = 0 if lying else self._key_before(first)
@@ -97,7 +97,7 @@ class Walker:
             and head.frame is not None
             and head.frame.key_frame
             and not head.damaged
-            and head.frame_index == self._index.packet_frame[first]
+            and head.frame_index == int(self._index.packet_frame[first])
         )
 
     def _key_before(self, packet: int) -> int:
@@ -140,6 +140,8 @@ class Walker:
         place = self._held[0] if self._held is not None else self._place
         if self._media is not None and 0 <= place <= first <= place + _READ_ON:
             self._media.stream.codec_context.flush_buffers()
+        elif self._media is not None and not self._index.seekable and 0 <= place <= first:
+            self._media.stream.codec_context.flush_buffers()
         elif first == 0 or not self._seek(first):
             self._rewind()
         while (item := self._next()) is not None:
@@ -148,7 +150,7 @@ class Walker:
                 return
 
     def _seek(self, first: int) -> bool:
-        if self._index.numbered:
+        if not self._index.seekable:
             return False
         if self._media is None:
             self._rewind()
@@ -169,7 +171,10 @@ class Walker:
         self._packets, self._held, self._place = packet_ids(self._media, False), None, 0
         item = self._next()
         self._held = item
-        return item is not None and item[0] <= first
+        if item is None or item[0] > first:
+            return False
+        number, packet = item
+        return packet.size == int(self._index.packet_size[number])
 
     def _rewind(self) -> None:
         self.close()
