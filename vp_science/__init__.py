@@ -41,7 +41,7 @@ _HOME = {
     "save_weights": "vp_science.checkpoints.save",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605 - computed so that the list exists once
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

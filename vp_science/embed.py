@@ -1,9 +1,10 @@
 """From recordings to embedding tracks on disk."""
 
+import os
 import time
 import traceback
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -11,7 +12,7 @@ from typing import Any, Literal, Protocol
 from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs, hash_file
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import RecordingError, SettingsError, StoreError, VPScienceError
-from vp_science.recordings import Recording
+from vp_science.recordings import Fingerprint, Recording
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance
 from vp_science.store.reader import open_embeddings
@@ -44,13 +45,15 @@ class EmbedSettings:
     stride: int = 4
     spatial_pool: int = 1
     dtype: Literal["float16", "float32"] = "float16"
-    preprocess: Preprocess = Preprocess()
+    preprocess: Preprocess = field(default_factory=Preprocess)
 
 
 class Progress(Protocol):
     """What ``embed`` tells about its work; the command line and the panel draw it."""
 
-    def start(self, recording_id: str, position: int, total: int, grid_frames: int, done: int, duration_s: float) -> None:
+    def start(
+        self, recording_id: str, position: int, total: int, grid_frames: int, done: int, duration_s: float
+    ) -> None:
         """A recording begins: ``done`` of its ``grid_frames`` were finished by an earlier run."""
 
     def advance(self, grid_frames: int) -> None:
@@ -119,14 +122,14 @@ def embed(
     """
     settings = EmbedSettings(fps, num_frames, stride, spatial_pool, dtype, preprocess or native_preprocess(encoder))
     check_settings(settings, encoder)
-    folder = Path(out)
     reading = {"dataset": dataset, "value_range": value_range, "source_fps": source_fps}
+    job = _Job(encoder, settings, Path(out), reading, overwrite, progress)
     items = _collect(recordings)
     results = []
     for position, item in enumerate(items):
-        result = _embed_item(item, encoder, settings, folder, reading, overwrite, progress, (position, len(items)))
+        result = job.run(item, position, len(items))
         facts: dict[str, JSON] = {"checkpoint": _checkpoint(encoder), "model": encoder.info.name, "software": SOFTWARE}
-        append_manifest(folder, result, facts)
+        append_manifest(job.folder, result, facts)
         if progress:
             progress.finish(result)
         results.append(result)
@@ -161,110 +164,114 @@ def check_settings(settings: EmbedSettings, encoder: VideoEncoder) -> None:
 
 
 def _collect(recordings: StrPath | Recording | Iterable[StrPath | Recording]) -> list[BatchItem | Recording]:
-    given = [recordings] if isinstance(recordings, (str, Path, Recording)) or hasattr(recordings, "__fspath__") else recordings
-    items = list(given)  # type: ignore[arg-type]
-    opened = [item for item in items if isinstance(item, Recording)]
-    paths = [item for item in items if not isinstance(item, Recording)]
-    if not items:
+    single = isinstance(recordings, str | os.PathLike | Recording)
+    given: list[Any] = [recordings] if single else list(recordings)  # type: ignore[arg-type]
+    if not given:
         raise SettingsError("expected at least one recording, found none")
-    return [*find_inputs(paths), *opened]
+    opened = [item for item in given if isinstance(item, Recording)]
+    return [*find_inputs(item for item in given if not isinstance(item, Recording)), *opened]
 
 
-def _embed_item(
-    item: BatchItem | Recording,
-    encoder: VideoEncoder,
-    settings: EmbedSettings,
-    folder: Path,
-    reading: dict[str, Any],
-    overwrite: bool,
-    progress: Progress | None,
-    place: tuple[int, int],
-) -> EmbedResult:
-    """Embed one recording of a batch; whatever goes wrong becomes part of the result."""
-    if isinstance(item, Recording):
-        result = EmbedResult(item.id, "" if item.path is None else str(item.path), None, "failed")
-    else:
-        result = EmbedResult(item.recording_id, str(item.path), None, "failed")
-    started = time.monotonic()
-    try:
-        if isinstance(item, Recording):
-            result = _embed_one(item, result, encoder, settings, folder, overwrite, progress, place)
-        else:
-            with open_recording(item.path, recording_id=item.recording_id, **reading) as recording:
-                result = _embed_one(recording, result, encoder, settings, folder, overwrite, progress, place)
-    except VPScienceError as error:
-        result = replace(result, error=str(error))
-    except Exception as error:  # a bug or a fault of the machine: the rest of the night's work goes on
-        where = traceback.extract_tb(error.__traceback__)[-1]
-        result = replace(result, error=f"{type(error).__name__}: {error} ({Path(where.filename).name}:{where.lineno})")
-    return replace(result, seconds=time.monotonic() - started)
+@dataclass(frozen=True)
+class _Job:
+    """What all recordings of a batch have in common."""
+
+    encoder: VideoEncoder
+    settings: EmbedSettings
+    folder: Path
+    reading: dict[str, Any]
+    overwrite: bool
+    progress: Progress | None
+
+    def run(self, item: BatchItem | Recording, position: int, total: int) -> EmbedResult:
+        """Embed one recording; whatever goes wrong becomes part of the result."""
+        name = item.id if isinstance(item, Recording) else item.recording_id
+        result = EmbedResult(name, "" if item.path is None else str(item.path), None, "failed")
+        started = time.monotonic()
+        try:
+            if isinstance(item, Recording):
+                result = self._embed(item, result, position, total)
+            else:
+                with open_recording(item.path, recording_id=name, **self.reading) as recording:
+                    result = self._embed(recording, result, position, total)
+        except VPScienceError as error:
+            result = replace(result, error=str(error))
+        except Exception as error:  # a bug or a fault of the machine: the rest of the night's work goes on
+            where = traceback.extract_tb(error.__traceback__)[-1]
+            place = f"{Path(where.filename).name}:{where.lineno}"
+            result = replace(result, error=f"unexpected {type(error).__name__} at {place}: {error}")
+        return replace(result, seconds=time.monotonic() - started)
+
+    def _embed(self, recording: Recording, result: EmbedResult, position: int, total: int) -> EmbedResult:
+        plan = plan_stream(recording, self.encoder, self.settings)
+        fingerprint = recording.fingerprint()
+        result = replace(
+            result,
+            grid_frames=len(plan.grid),
+            duration_s=recording.duration_s,
+            recording_sha256=fingerprint.sha256,
+        )
+        with self._open_writer(recording, fingerprint, plan) as writer:
+            status: Literal["done", "skipped"] = "skipped" if writer.status == "already_complete" else "done"
+            if self.progress:
+                done = _finished_frames(writer, plan)
+                self.progress.start(recording.id, position, total, len(plan.grid), done, recording.duration_s)
+            on_frames = self.progress.advance if self.progress else None
+            for rows in embed_segments(
+                recording, self.encoder, plan, first_segment=writer.next_segment, on_frames=on_frames
+            ):
+                writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
+            if status == "done" and recording.fingerprint() != fingerprint:
+                raise RecordingError(
+                    f"{recording.path} changed while it was read: expected the same {fingerprint.num_bytes} bytes; "
+                    "wait until the recording is finished, then run again with --overwrite"
+                )
+            output = writer.finish()
+        return _finished(result, status, output)
+
+    def _open_writer(self, recording: Recording, fingerprint: Fingerprint, plan: StreamPlan) -> EmbeddingWriter:
+        return EmbeddingWriter.open(
+            BatchItem(Path(), recording.id).output(self.folder),
+            _provenance(recording, self.encoder, self.settings, plan.grid),
+            RecordingFacts.of(recording.id, recording.path, fingerprint),
+            plan.grid,
+            plan.windows,
+            self.encoder.config.model_dim,
+            plan.execution.windows_per_segment,
+            execution=asdict(plan.execution),
+            overwrite=self.overwrite,
+        )
 
 
-def _embed_one(
-    recording: Recording,
-    result: EmbedResult,
-    encoder: VideoEncoder,
-    settings: EmbedSettings,
-    folder: Path,
-    overwrite: bool,
-    progress: Progress | None,
-    place: tuple[int, int],
-) -> EmbedResult:
+def plan_stream(recording: Recording, encoder: VideoEncoder, settings: EmbedSettings) -> StreamPlan:
+    """Grid, windows and group sizes for one recording.
+
+    Raises:
+        SettingsError: when the region of interest or the rate does not fit the recording.
+    """
+    settings.preprocess.geometry(recording.width, recording.height)
     grid = SampleGrid.from_timestamps(recording.time_s, settings.fps)
     windows = plan_windows(len(grid), settings.num_frames, settings.stride)
     execution = choose_execution(encoder, settings.preprocess, settings.num_frames, settings.stride)
-    plan = StreamPlan(grid, windows, settings.preprocess, settings.spatial_pool, execution)
-    settings.preprocess.geometry(recording.width, recording.height)
-    fingerprint = recording.fingerprint()
-    result = replace(
-        result, grid_frames=len(grid), duration_s=recording.duration_s, recording_sha256=fingerprint.sha256
-    )
-    with EmbeddingWriter.open(
-        BatchItem(Path(), recording.id).output(folder),
-        _provenance(recording, encoder, settings, grid),
-        RecordingFacts.of(recording.id, recording.path, fingerprint),
-        grid,
-        windows,
-        encoder.config.model_dim,
-        execution.windows_per_segment,
-        execution=asdict(execution),
-        overwrite=overwrite,
-    ) as writer:
-        status = "skipped" if writer.status == "already_complete" else "done"
-        done = writer.segments[writer.next_segment].grid.start if writer.next_segment < len(writer.segments) else len(grid)
-        if progress:
-            progress.start(recording.id, *place, len(grid), done, recording.duration_s)
-        for rows in embed_segments(
-            recording,
-            encoder,
-            plan,
-            first_segment=writer.next_segment,
-            on_frames=progress.advance if progress else None,
-        ):
-            writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
-        if status == "done" and recording.fingerprint() != fingerprint:
-            raise RecordingError(
-                f"{recording.path} changed while it was read: expected the same {fingerprint.num_bytes} bytes; "
-                "wait until the recording is finished, then run again with --overwrite"
-            )
-        output = writer.finish()
-    return _finished(result, status, output)
+    return StreamPlan(grid, windows, settings.preprocess, settings.spatial_pool, execution)
+
+
+def _finished_frames(writer: EmbeddingWriter, plan: StreamPlan) -> int:
+    if writer.next_segment == len(writer.segments):
+        return len(plan.grid)
+    return int(writer.segments[writer.next_segment].grid.start)
 
 
 def _finished(result: EmbedResult, status: Literal["done", "skipped"], output: Path) -> EmbedResult:
     try:
         with open_embeddings(output) as embeddings:
             damaged = len(embeddings.damaged_frames)
-        return replace(
-            result, status=status, output=output, damaged_frames=damaged, output_sha256=hash_file(output)
-        )
+        return replace(result, status=status, output=output, damaged_frames=damaged, output_sha256=hash_file(output))
     except OSError as error:
         raise StoreError(f"cannot read back {output}: {error}") from error
 
 
-def _provenance(
-    recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, grid: SampleGrid
-) -> Provenance:
+def _provenance(recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, grid: SampleGrid) -> Provenance:
     return Provenance(
         model=encoder.info.name,
         checkpoint=_checkpoint(encoder),

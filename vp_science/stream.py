@@ -133,7 +133,8 @@ def _free_bytes(device: jax.Device) -> int:
 
 @jax.jit
 def _spatial_step(encoder: VideoEncoder, frames: UInt8[Array, "f h w 3"]) -> Float[Array, "f n d"]:
-    return encoder.spatial(frames.astype(jnp.float32) / 255.0)
+    tokens: Array = encoder.spatial(frames.astype(jnp.float32) / 255.0)
+    return tokens
 
 
 @partial(jax.jit, static_argnames=("frames_per_window", "rows", "columns", "spatial_pool"))
@@ -192,7 +193,8 @@ class _SpatialQueue:
         pixels = [self._pixels(index) for index in range(self.next_grid, stop)]
         pixels += [pixels[-1]] * (size - len(pixels))
         self.next_grid += size
-        return _spatial_step(self.encoder, jnp.asarray(np.stack(pixels)))
+        tokens: Array = _spatial_step(self.encoder, jnp.asarray(np.stack(pixels)))
+        return tokens
 
     def _pixels(self, grid_index: int) -> UInt8[np.ndarray, "h w 3"]:
         wanted = int(self.plan.grid.frame_index[grid_index])
@@ -266,7 +268,7 @@ def _run_group(encoder: VideoEncoder, plan: StreamPlan, queue: _SpatialQueue, gr
     owner = plan.windows.owner[owned] - windows.start
     rows = owner * length + np.arange(owned.start, owned.stop) - starts[owner]
     preprocess, patch = plan.preprocess, encoder.config.patch_size
-    return _temporal_step(
+    result: tuple[Array, Array] = _temporal_step(
         encoder,
         tuple(groups[:needed]),
         jnp.asarray(_pad(starts - origin, width)),
@@ -276,6 +278,7 @@ def _run_group(encoder: VideoEncoder, plan: StreamPlan, queue: _SpatialQueue, gr
         columns=preprocess.width // patch,
         spatial_pool=plan.spatial_pool,
     )
+    return result
 
 
 def _pad(indices: Int[np.ndarray, " n"], size: int) -> Int[np.ndarray, " size"]:

@@ -28,4 +28,4 @@ def resize_positions(
     dim = table.shape[-1]
     grid = table.reshape(*shape, dim).astype(jnp.float32)
     resized = jax.image.resize(grid, (*new_shape, dim), "linear", precision=jax.lax.Precision.HIGHEST)
-    return resized.reshape(-1, dim)
+    return jnp.reshape(resized, (-1, dim))

@@ -26,13 +26,13 @@ class VideoEncoder(nnx.Module):
         config: sizes.
         compute_dtype: type that operands of matrix products are rounded to. Sums, layer norms, softmax and the
             residual stream are float32 either way, and so are the outputs.
-        info: where the weights come from; None when nobody said.
+        info: where the weights come from; an encoder that was built and not loaded says untrained.
     """
 
     def __init__(self, config: EncoderConfig, *, compute_dtype: ComputeDtype = "float32", rngs: nnx.Rngs):
         self.config = config
         self.compute_dtype = compute_dtype
-        self.info: ModelInfo | None = None
+        self.info = ModelInfo("custom", "random (untrained)", untrained=True, precision=compute_dtype)
         _, rows, columns = config.pos_emb_shape
         self.patch_projection = Projection(3 * config.patch_size**2, config.model_dim, rngs=rngs)
         self.spatial_pos_emb = PositionTable(rows * columns, config.model_dim, rngs=rngs)
@@ -60,7 +60,7 @@ class VideoEncoder(nnx.Module):
         frames = video.reshape(b * t, h, w, c)
         spatial = self.spatial(frames, None if valid is None else valid.reshape(b * t))
         tokens = self.temporal(spatial.reshape(b, t, *spatial.shape[1:]), valid)
-        return tokens.reshape(b, -1, tokens.shape[-1])
+        return jnp.reshape(tokens, (b, -1, tokens.shape[-1]))
 
     @jax.jit
     def spatial(self, frames: Float[Array, "f h w 3"], valid: Bool[Array, " f"] | None = None) -> Float[Array, "f n d"]:

@@ -1,0 +1,85 @@
+"""Verbs, global options, exit codes. Nothing here imports jax or av: ``--help`` answers at once."""
+
+import sys
+import traceback
+from typing import Annotated
+
+import click
+import typer
+
+from vp_science.cli import demo, embed, fetch, info, models
+from vp_science.errors import VPScienceError
+
+EXIT_ERROR, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
+
+app = typer.Typer(
+    name="vp-science",
+    help="Video understanding for people who study animals: recordings in, embeddings out.",
+    epilog='Start with "vp-science demo". Every verb explains itself with --help.',
+    rich_markup_mode="rich",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("demo")(demo.demo)
+app.command("embed")(embed.embed)
+app.command("models")(models.models)
+app.command("fetch")(fetch.fetch)
+app.command("info")(info.info)
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        from importlib.metadata import version
+
+        typer.echo(f"vp-science {version('vp-science')}")
+        raise typer.Exit
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    context: typer.Context,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Without a verb: the help."""
+    context.obj = debug
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def main() -> None:
+    """Entry point of the console script.
+
+    Exit codes: 0 done, 1 an error of ours (one message), 2 wrong usage, 3 some recordings failed, 130 interrupted.
+    """
+    debug = "--debug" in sys.argv
+    if debug:
+        # The switch works behind the verb too: that is where people add it after an error.
+        sys.argv = [sys.argv[0], "--debug", *(argument for argument in sys.argv[1:] if argument != "--debug")]
+    try:
+        code = app(standalone_mode=False)
+    except VPScienceError as error:
+        _fail(f"error: {error}", debug)
+        sys.exit(EXIT_ERROR)
+    except click.exceptions.Abort:
+        sys.exit(EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(EXIT_USAGE)
+    except KeyboardInterrupt:
+        _fail("stopped", debug)
+        sys.exit(EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        # The reader of our output went away (vp-science models | head): nothing is wrong.
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _fail(message: str, debug: bool) -> None:
+    if debug:
+        traceback.print_exc()
+    print(message, file=sys.stderr)

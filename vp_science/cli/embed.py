@@ -1,0 +1,130 @@
+"""``vp-science embed``: recordings to embedding files."""
+
+import json
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Literal
+
+import typer
+
+from vp_science.cli.options import DatasetOption, Inputs, ModelOption, OfflineOption, PrecisionOption, WeightsOption
+
+EXIT_SOME_FAILED = 3
+
+
+def embed(
+    inputs: Inputs,
+    model: ModelOption = "videoprism-base",
+    weights: WeightsOption = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("embeddings"),
+    fps: Annotated[
+        float | None, typer.Option(help="Frames per second to look at; by default every frame of the recording.")
+    ] = None,
+    num_frames: Annotated[int, typer.Option(help="Frames that the encoder sees together.")] = 16,
+    stride: Annotated[int, typer.Option(help="Frames between one window and the next, 1 to --num-frames.")] = 4,
+    spatial_pool: Annotated[int, typer.Option(help="Store k x k vectors per frame: 1, 2, 4, 8 or 16.")] = 1,
+    size: Annotated[
+        int | None, typer.Option(help="Side of the square the frames are resized to, a multiple of 18 pixels.")
+    ] = None,
+    fit: Annotated[
+        Literal["squash", "crop", "pad"],
+        typer.Option(help="How frames become square: squash them, crop the centre, or pad with black."),
+    ] = "squash",
+    crop: Annotated[
+        tuple[int, int, int, int] | None,
+        typer.Option(help="Look only at this region: left, top, width, height in pixels.", metavar="X Y W H"),
+    ] = None,
+    dtype: Annotated[Literal["float16", "float32"], typer.Option(help="Number type of the stored track.")] = "float16",
+    precision: PrecisionOption = "auto",
+    dataset: DatasetOption = None,
+    value_range: Annotated[
+        tuple[float, float] | None,
+        typer.Option(
+            "--range", help="Values shown as black and white, for 16-bit, float and depth pixels.", metavar="LO HI"
+        ),
+    ] = None,
+    source_fps: Annotated[float | None, typer.Option(help="Frame rate of recordings that carry no times.")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results made with other settings.")] = False,
+    offline: OfflineOption = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
+) -> int:
+    """Embed recordings: one vector per frame, in one HDF5 file per recording.
+
+    INPUTS are videos, HDF5 or NWB files, TIFF stacks, folders, or quoted patterns ("day1/*.avi"). Results that are
+    complete are skipped and interrupted ones are resumed: run the same command again.
+    """
+    from vp_science.checkpoints.load import load_encoder
+    from vp_science.cli.progress import BatchProgress
+    from vp_science.embed import embed as embed_recordings
+    from vp_science.embed import native_preprocess
+    from vp_science.video.preprocess import Preprocess
+
+    encoder = load_encoder(model, weights, precision, offline=offline)
+    native = native_preprocess(encoder)
+    preprocess = Preprocess(size or native.height, size or native.width, fit, crop)
+    with BatchProgress() as progress, _stop_cleanly(out):
+        from vp_science.cli.info import describe_encoder
+
+        progress.console.print(describe_encoder(encoder), markup=False)
+        results = embed_recordings(
+            inputs,
+            encoder,
+            out=out,
+            fps=fps,
+            num_frames=num_frames,
+            stride=stride,
+            spatial_pool=spatial_pool,
+            dtype=dtype,
+            preprocess=preprocess,
+            dataset=dataset,
+            value_range=value_range,
+            source_fps=source_fps,
+            overwrite=overwrite,
+            progress=progress,
+            raise_failures=False,
+        )
+    failed = [result for result in results if result.status == "failed"]
+    if as_json:
+        for result in results:
+            typer.echo(json.dumps(result.to_json(), ensure_ascii=False))
+    else:
+        typer.echo(f"{len(results) - len(failed)} of {len(results)} recordings are embedded in {out}")
+    if failed:
+        _print_failures([(result.recording_id, result.error) for result in failed])
+    return EXIT_SOME_FAILED if failed else 0
+
+
+def _print_failures(failures: list[tuple[str, str]]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=f"{len(failures)} failed", title_justify="left", show_lines=True)
+    table.add_column("recording", overflow="fold", max_width=40)
+    table.add_column("why", overflow="fold")
+    for recording, error in failures:
+        table.add_row(Text(recording), Text(error))
+    Console(stderr=True).print(table)
+
+
+@contextmanager
+def _stop_cleanly(out: Path) -> Iterator[None]:
+    """Treat the scheduler's SIGTERM like Ctrl-C, and say how to go on."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    previous = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo(
+            f"stopped: finished recordings and segments are kept in {out}; run the same command again to resume",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
