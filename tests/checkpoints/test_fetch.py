@@ -175,13 +175,16 @@ def test_models_without_released_weights(name):
 class _Hub(BaseHTTPRequestHandler):
     """Enough of the hub for one file; breaks the first transfer halfway."""
 
-    content = os.urandom(3_000_000)
+    content = os.urandom(1_000_000) * 24  # The client writes pieces of 10 MiB, so only larger files can be resumed.
     requests: ClassVar[list[int]] = []
 
     def do_HEAD(self):
         self._answer(200, len(self.content))
 
     def do_GET(self):
+        if "/resolve/" not in self.path:
+            self.send_error(404)
+            return
         start = int(self.headers.get("Range", "bytes=0-")[6:].split("-")[0])
         self.requests.append(start)
         self._answer(206 if start else 200, len(self.content) - start)
@@ -208,7 +211,7 @@ def test_a_broken_transfer_is_resumed(tmp_path):
 import dataclasses, hashlib, json
 from vp_science.checkpoints.fetch import fetch_weights, is_cached
 from vp_science.checkpoints.registry import find_model
-spec = dataclasses.replace(find_model("videoprism-base"), num_parameters=1_500_000)
+spec = dataclasses.replace(find_model("videoprism-base"), num_parameters=12_000_000)
 assert is_cached(spec) is None
 path = fetch_weights(spec)
 assert is_cached(spec) == path == fetch_weights(spec, offline=True)
