@@ -41,7 +41,11 @@ def fetch_weights(spec: ModelSpec, *, cache_dir: StrPath | None = None, offline:
 
 
 def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | None:
-    """The weights of a model if they are on this machine, without using the network; their content is not checked."""
+    """The weights of a model if they are on this machine, without using the network; their content is not checked.
+
+    Raises:
+        CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
+    """
     for folder in weights_folders():
         for file in spec.files.values():
             if (folder / file.local_name).is_file():

@@ -137,8 +137,11 @@ def _fan_in(name: str, shape: Shape) -> int:
 
 
 def _draw_uniform(seed: int, size: int) -> np.ndarray:
-    """Numbers in [-1, 1) on the CPU, in blocks: the memory that random bits take stays small."""
-    with jax.default_device(jax.devices("cpu")[0]), jax.threefry_partitionable(True):
+    """Numbers in [-1, 1), in blocks: the memory that random bits take stays small.
+
+    The generator is named and its one setting fixed, because both can be changed from outside.
+    """
+    with jax.threefry_partitionable(True):
         key = jax.random.key(seed, impl="threefry2x32")
         blocks = [np.asarray(_draw_block(key, index)) for index in range(-(-size // _DRAW))]
     return np.concatenate(blocks)[:size]
