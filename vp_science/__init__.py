@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from vp_science.batch import EmbedResult as EmbedResult
     from vp_science.checkpoints.load import load_encoder as load_encoder
     from vp_science.checkpoints.save import save_weights as save_weights
-    from vp_science.embed import BatchError as BatchError
-    from vp_science.embed import embed as embed
+    from vp_science.embedding import BatchError as BatchError
+    from vp_science.embedding import embed as embed
     from vp_science.encoder.config import EncoderConfig as EncoderConfig
     from vp_science.encoder.video import VideoEncoder as VideoEncoder
     from vp_science.errors import VPScienceError as VPScienceError
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from vp_science.video.preprocess import Preprocess as Preprocess
 
 _HOME = {
-    "BatchError": "vp_science.embed",
+    "BatchError": "vp_science.embedding",
     "EmbedResult": "vp_science.batch",
     "Embeddings": "vp_science.store.reader",
     "EncoderConfig": "vp_science.encoder.config",
@@ -33,7 +33,7 @@ _HOME = {
     "SampleGrid": "vp_science.timeline.grid",
     "VPScienceError": "vp_science.errors",
     "VideoEncoder": "vp_science.encoder.video",
-    "embed": "vp_science.embed",
+    "embed": "vp_science.embedding",
     "load_encoder": "vp_science.checkpoints.load",
     "open_embeddings": "vp_science.store.reader",
     "open_recording": "vp_science.video.open",

@@ -19,7 +19,7 @@ def demo(
     from vp_science.checkpoints.load import load_encoder
     from vp_science.cli.info import describe_encoder
     from vp_science.cli.progress import BatchProgress
-    from vp_science.embed import embed
+    from vp_science.embedding import embed
     from vp_science.plots import plot_self_similarity
     from vp_science.samples import sample_recording
     from vp_science.store.reader import open_embeddings

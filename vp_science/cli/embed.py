@@ -58,8 +58,8 @@ def embed(
     """
     from vp_science.checkpoints.load import load_encoder
     from vp_science.cli.progress import BatchProgress
-    from vp_science.embed import embed as embed_recordings
-    from vp_science.embed import native_preprocess
+    from vp_science.embedding import embed as embed_recordings
+    from vp_science.embedding import native_preprocess
     from vp_science.video.preprocess import Preprocess
 
     encoder = load_encoder(model, weights, precision, offline=offline)

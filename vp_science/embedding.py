@@ -1,4 +1,7 @@
-"""From recordings to embedding tracks on disk."""
+"""From recordings to embedding tracks on disk.
+
+The module is not called ``embed``: a submodule of that name would hide the function ``vp_science.embed``.
+"""
 
 import os
 import time

@@ -1,0 +1,49 @@
+# Everything a fresh machine needs: make demo, make test. PYTHON=... chooses an interpreter (3.11 to 3.13).
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: help demo test check format benchmarks clean
+
+help:
+	@echo "make demo        install into $(VENV), embed the bundled recording, say where the results are"
+	@echo "make test        install and run the whole test suite"
+	@echo "make check       ruff, mypy, import-linter"
+	@echo "make format      let ruff format the code"
+	@echo "make benchmarks  print the figures of benchmarks/README.md for this machine (long)"
+	@echo "make clean       remove $(VENV) and caches"
+
+demo: $(VENV)/.installed
+	$(BIN)/vp-science demo --out demo-output
+
+test: $(VENV)/.installed-dev
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.installed-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed-dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+benchmarks: $(VENV)/.installed-dev
+	$(BIN)/python benchmarks/encoder.py
+	$(BIN)/python benchmarks/pipeline.py
+	$(BIN)/python benchmarks/preprocess.py
+
+$(VENV)/bin/python:
+	scripts/venv $(VENV)
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable ".[dev]"
+	@touch $@ $(VENV)/.installed
+
+clean:
+	rm -rf $(VENV) demo-output .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
