@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-
 from video_synthetic import bars, number_of, write_video
+
 from vp_science.errors import RecordingError
 from vp_science.recordings import Recording, RecordingWarning
 from vp_science.video.open import open_recording
@@ -112,7 +112,7 @@ def test_the_user_can_replace_the_times(tmp_path: Path) -> None:
     times = 100 + np.arange(10) ** 2.0
     np.testing.assert_array_equal(open_recording(path, timestamps=times).time_s, times)
     assert open_recording(path, source_fps=5).time_s[-1] == 1.8
-    with pytest.raises(RecordingError, match="found 3.0 s at frame 4 after 3.0 s"):
+    with pytest.raises(RecordingError, match=r"found 3\.0 s at frame 4 after 3\.0 s"):
         open_recording(path, timestamps=[0, 1, 2, 3, 3, 4, 5, 6, 7, 8])
     with pytest.raises(RecordingError, match="expected 10 frame times"):
         open_recording(path, timestamps=[0.0, 1.0])
@@ -163,7 +163,7 @@ def test_what_is_not_marked_as_damaged_is_bit_identical(tmp_path: Path, name: st
         if frame.frame_index not in marked:
             np.testing.assert_array_equal(frame.pixels, sound[frame.frame_index])
     assert marked
-    assert len(marked) <= 15, "damage ends at the next key frame"
+    assert len(marked) <= 18, "damage ends at the next key frame"
     for frame in recording.decode(np.arange(1, 60, 5)):
         assert frame.damaged == (frame.frame_index in marked) or not frame.damaged
         if not frame.damaged:
@@ -383,12 +383,10 @@ PROBE = Path(__file__).resolve().parents[3] / "shared" / "footage" / "PROBE.tsv"
 ROWS = list(csv.DictReader(PROBE.open(), delimiter="\t")) if PROBE.is_file() else []
 
 
-@pytest.mark.footage
 def test_the_footage_is_listed(footage: Path) -> None:
     assert ROWS, footage
 
 
-@pytest.mark.footage
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row["file"])
 def test_footage_opens_with_its_decoded_frames(footage: Path, row: dict[str, str]) -> None:
     recording = VideoRecording(footage / row["file"])
@@ -406,7 +404,6 @@ def test_footage_opens_with_its_decoded_frames(footage: Path, row: dict[str, str
     assert not any(frame.damaged for frame in last)
 
 
-@pytest.mark.footage
 def test_phone_clips_come_out_upright(footage: Path) -> None:
     sizes = {}
     for angle in (0, 90, 180, 270):
@@ -415,7 +412,6 @@ def test_phone_clips_come_out_upright(footage: Path) -> None:
     assert sizes == {0: (320, 568, 3), 90: (568, 320, 3), 180: (320, 568, 3), 270: (568, 320, 3)}
 
 
-@pytest.mark.footage
 def test_variable_rate_times_follow_the_container(footage: Path) -> None:
     recording = open_recording(footage / "formats/chimp_vfr.mp4")
     expected = np.concatenate([np.arange(150), np.arange(150, 300, 3), np.arange(300, 450, 2)]) / 30

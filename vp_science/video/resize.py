@@ -19,6 +19,8 @@ Converting to RGB first comes closer still (mean 0.08 - 0.26) but costs five tim
 Untagged video is read with the BT.601 matrix and limited range, as FFmpeg does; tagged video follows its tags.
 """
 
+from fractions import Fraction
+
 import av
 import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
@@ -31,6 +33,7 @@ from vp_science.video.preprocess import Geometry
 _EXACT = (
     Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 )
+_ANY_TIME_BASE = Fraction(1, 1000)
 INTERPOLATION = Interpolation.LANCZOS | _EXACT
 
 
@@ -110,9 +113,7 @@ class _Crop:
         x, y, width, height = region
         self._key = (frame.format.name, frame.width, frame.height)
         graph = av.filter.Graph()
-        source = graph.add_buffer(
-            width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base
-        )
+        source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=_ANY_TIME_BASE)
         crop = graph.add("crop", f"{width}:{height}:{x}:{y}:exact=1")
         graph.link_nodes(source, crop, graph.add("buffersink")).configure()
         self._graph = graph

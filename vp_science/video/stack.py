@@ -44,7 +44,7 @@ class StackRecording(Recording):
     def _choose_range(self, dtype: np.dtype[Any], given: tuple[Number, Number] | None, num_frames: int) -> None:
         self._range = choose_range(dtype, given, self._picture, num_frames, self._name)
 
-    def _eight_bit(self, picture: Picture) -> UInt8[np.ndarray, "h w *channels"]:
+    def _eight_bit(self, picture: Picture) -> UInt8[np.ndarray, "h w *shown"]:
         mapped = self._range.apply(picture) if self._range is not None else picture
         return mapped[..., :3] if mapped.ndim == 3 and mapped.shape[2] == 4 else mapped
 

@@ -138,9 +138,8 @@ class Walker:
     def _go_to(self, first: int) -> None:
         """Stand before packet ``first`` with an empty decoder."""
         place = self._held[0] if self._held is not None else self._place
-        if self._media is not None and 0 <= place <= first <= place + _READ_ON:
-            self._media.stream.codec_context.flush_buffers()
-        elif self._media is not None and not self._index.seekable and 0 <= place <= first:
+        reach = place + _READ_ON if self._index.seekable else first
+        if self._media is not None and 0 <= place <= first <= reach:
             self._media.stream.codec_context.flush_buffers()
         elif first == 0 or not self._seek(first):
             self._rewind()
