@@ -195,7 +195,7 @@ def test_ambiguity_lists_the_candidates(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match=r"found 2 \(cam_a: \(12, 20, 24\) uint8; cam_b: .*--dataset NAME"):
         open_recording(path)
     np.testing.assert_array_equal(open_recording(path, dataset="/cam_b").read(1), COLOUR[1])
-    with pytest.raises(RecordingError, match='dataset "nope", found none of that name.*cam_a, cam_b'):
+    with pytest.raises(RecordingError, match=r'dataset "nope", found none of that name.*cam_a, cam_b'):
         open_recording(path, dataset="nope")
     with pytest.raises(RecordingError, match=r'frames in "tracks", found shape \(2, 2, 13, 300\)'):
         open_recording(path, dataset="tracks")
@@ -329,9 +329,9 @@ def test_nwb_external(tmp_path: Path) -> None:
     assert recording.id == "a"
     rated = open_recording(write_nwb(tmp_path / "b.nwb", external("./videos/cam.mp4")))
     np.testing.assert_allclose(rated.time_s, 100 + np.arange(20) / 30)
-    with pytest.raises(RecordingError, match="expected 20 frame times.*shape \\(19,\\)"):
+    with pytest.raises(RecordingError, match=r"expected 20 frame times.*shape \(19,\)"):
         open_recording(write_nwb(tmp_path / "c.nwb", external("videos/cam.mp4", times=np.arange(19) * 0.5)))
-    with pytest.raises(RecordingError, match="one external file.*found 2"):
+    with pytest.raises(RecordingError, match=r"one external file.*found 2"):
         open_recording(write_nwb(tmp_path / "d.nwb", external("videos/cam.mp4", "videos/cam.mp4")))
     with pytest.raises(RecordingError, match="found no such file"):
         open_recording(write_nwb(tmp_path / "e.nwb", external("videos/gone.mp4")))

@@ -60,7 +60,7 @@ def test_exif_rotation_is_applied(tmp_path: Path) -> None:
 
 def test_bad_folders(tmp_path: Path) -> None:
     folder = save(tmp_path / "d", COLOUR, ".png")
-    with pytest.raises(RecordingError, match="holds no frame times.*--source-fps"):
+    with pytest.raises(RecordingError, match=r"holds no frame times.*--source-fps"):
         open_recording(folder)
     Image.fromarray(COLOUR[0, :10]).save(folder / "frame5.png")
     with pytest.raises(RecordingError, match=r"found 24 x 10 in frame5\.png"):
@@ -118,7 +118,7 @@ def test_tiff_of_two_sizes(tmp_path: Path) -> None:
     with tifffile.TiffWriter(tmp_path / "a.tif") as file:
         file.write(COLOUR[0, ..., 0])
         file.write(COLOUR[1, :10, :, 0])
-    with pytest.raises(RecordingError, match="pages of one size.*page 1"):
+    with pytest.raises(RecordingError, match=r"pages of one size.*page 1"):
         open_recording(tmp_path / "a.tif", source_fps=1)
 
 
@@ -138,7 +138,8 @@ def test_arrays() -> None:
 
 
 @pytest.mark.parametrize("array", [
-    np.zeros((5, 20)), np.zeros((5, 20, 20, 7)), np.zeros((5, 20, 20), bool), np.zeros((0, 20, 20)), np.zeros((5, 2, 20)),
+    np.zeros((5, 20)), np.zeros((5, 20, 20, 7)), np.zeros((5, 20, 20), bool), np.zeros((0, 20, 20)),
+    np.zeros((5, 2, 20)),
     np.full((5, 20, 20), None),
 ])  # fmt: skip
 def test_arrays_that_are_no_frames(array: np.ndarray) -> None:

@@ -69,6 +69,11 @@ class VideoIndex:
         """Every packet stands for itself (MJPEG, raw, FFV1 ...)."""
         return bool(self.packet_key.all())
 
+    def gop_end(self, packet: int) -> int:
+        """Number of the last packet before the next key packet."""
+        later = np.flatnonzero(self.packet_key[packet + 1 :])
+        return packet + int(later[0]) if len(later) else len(self.packet_key) - 1
+
 
 @dataclass(frozen=True)
 class _Packets:

@@ -23,6 +23,8 @@ from vp_science.video.resize import FrameScaler, resize_facts
 from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_wanted, given_times
 from vp_science.video.walk import Walked, Walker, plan_runs
 
+_READ_AHEAD = 256
+"""Packets that a reader may go on to without starting again; nothing is decoded before it is asked for."""
 _MATRIX = SideDataType.DISPLAYMATRIX
 
 
@@ -34,7 +36,8 @@ class VideoRecording(Recording):
     cut off file keeps its frame numbers and times, and ``decode`` says which frames are damaged. A damaged frame spoils
     those that refer to it, and decoders do not say which these are, so all frames stored after it and before the next
     key frame count as damaged too. What is not marked is what the undamaged file would show, as far as the decoder
-    can tell: those of H.264 and MPEG-4 notice nearly all altered data, those of HEVC, VP9 and MJPEG mostly missing data.
+    can tell: those of H.264 and MPEG-4 notice nearly all altered data, those of HEVC, VP9 and MJPEG mostly
+    missing data.
 
     Args:
         path: the file.
@@ -85,14 +88,15 @@ class VideoRecording(Recording):
 
     def _first_frame(self) -> av.VideoFrame:
         """The first frame that decodes, which sets size and orientation."""
-        last = len(self._index.packet_id) - 1
-        frames = self._walker.run(0, last)
-        try:
-            for walked in frames:
-                if walked.frame is not None:
-                    return walked.frame
-        finally:
-            frames.close()
+        end = len(self._index.packet_id) - 1
+        for last in sorted({min(_READ_AHEAD, end), end}):
+            frames = self._walker.run(0, last)
+            try:
+                for walked in frames:
+                    if walked.frame is not None:
+                        return walked.frame
+            finally:
+                frames.close()
         raise RecordingError(
             f"{self.path}: expected frames that decode, found none among {self.num_frames}: the file is damaged, "
             f"or FFmpeg lacks its codec"
@@ -149,7 +153,9 @@ class VideoRecording(Recording):
                 if found is not None:
                     return found
         self._stop()
-        found = self._advance(self._walker.run(start, len(self._index.packet_id) - 1), frame_index)
+        last = max(self._index.gop_end(start), int(self._index.frame_packet[frame_index])) + _READ_AHEAD
+        run = self._walker.run(start, min(last, len(self._index.packet_id) - 1))
+        found = self._advance(run, frame_index)
         if found is None:
             return Walked(frame_index, None, True)
         return found

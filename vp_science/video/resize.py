@@ -6,7 +6,7 @@ table; the time is one thread's, conversion to RGB included)::
 
     filter      fly 1024x1024     bird 1280x720     mouse 832x747     chimp 320x180
                 mean p99 max      mean p99 max      mean p99 max      mean p99 max
-    lanczos     0.14   1   4      0.19   1  18      0.08   1  13      0.43   4  42    2-7 ms
+    lanczos     0.14   1   4      0.19   1  18      0.08   1  13      0.42   4  42    2-7 ms
     bicubic     0.22   1  12      0.51   3  17      0.25   3  17      2.16  10  44    2-4 ms
     area        0.40   3  21      1.29   9  26      0.55   6  44      5.69  28  65    1-3 ms
     lanczos, default rounding
