@@ -15,7 +15,10 @@ MAX_PIXELS = 1 << 27
 
 _PLAYLISTS = {"hls", "concat", "dash", "rtsp", "sdp", "imf", "webm_dash_manifest"}
 _BUFFER = 1 << 18
-_FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, MemoryError)
+_FAILURES = (av.FFmpegError, OSError, ValueError, EOFError, MemoryError, LookupError)
+
+DEMUX_FAILURES = (av.FFmpegError, OSError, LookupError)
+"""What reading a packet may raise in a damaged file (PyAV looks up streams that appear half-way, hence LookupError)."""
 
 
 class Media:

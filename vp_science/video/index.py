@@ -12,7 +12,7 @@ from av.packet import Packet
 from jaxtyping import Bool, Float64, Int64
 
 from vp_science.errors import RecordingError
-from vp_science.video.container import Media
+from vp_science.video.container import DEMUX_FAILURES, Media
 
 _NO_TIMES = frozenset({"avi", "h264", "hevc", "m4v", "mpegvideo", "vvc", "av1"})
 """Containers that store no presentation times: where frames are reordered, their order is known only after decoding."""
@@ -120,11 +120,11 @@ def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, VideoPacket]
     Ends quietly where the container ends in an error: the packets before it are what the file holds.
     """
     number = 0
-    packets = media.container.demux(media.stream)
+    packets = _demux(media)
     while True:
         try:
             packet = next(packets)
-        except (StopIteration, av.FFmpegError, OSError):
+        except (StopIteration, *DEMUX_FAILURES):
             return
         if packet.size == 0:  # the end of the file, or an AVI "same as before" entry
             continue
@@ -136,17 +136,21 @@ def packet_ids(media: Media, numbered: bool) -> Iterator[tuple[int, VideoPacket]
             yield identity, packet
 
 
+def _demux(media: Media) -> Iterator[VideoPacket]:
+    yield from media.container.demux(media.stream)  # a generator, so that its failures come with the first packet
+
+
 def _read_packets(media: Media) -> _Packets:
     rows: list[tuple[int | None, int | None, int, bool, bool, bool]] = []
     hidden = media.stream.codec_context.name.startswith("vp8")
     truncated = False
-    packets = media.container.demux(media.stream)
+    packets = _demux(media)
     while True:
         try:
             packet = next(packets)
         except StopIteration:
             break
-        except (av.FFmpegError, OSError):
+        except DEMUX_FAILURES:
             truncated = True
             break
         if packet.size == 0:

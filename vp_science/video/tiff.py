@@ -1,6 +1,8 @@
 """Multi-page TIFF files."""
 
+import struct
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,33 @@ from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import Number, TimeValues, needed_times
 
 _BUILT_IN = {1, 8, 32946}  # none, deflate: tifffile decodes these itself
+_BROKEN = (
+    tifffile.TiffFileError,
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    RuntimeError,
+    OSError,
+    struct.error,
+)
+"""What tifffile raises on damaged files."""
+
+
+@contextmanager
+def _tiff_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (FileNotFoundError, PermissionError):
+        raise
+    except _BROKEN as error:
+        raise RecordingError(
+            f"{path}: expected a TIFF stack, found a damaged one ({error}): export it again"
+        ) from error
+
+
+def _compression_name(page: Any) -> str:
+    return str(getattr(page.compression, "name", page.compression))
 
 
 class TiffRecording(StackRecording):
@@ -66,15 +95,15 @@ class TiffRecording(StackRecording):
 
     def _open(self) -> Any:
         if self._file is None:
-            with media_errors(self.path):
-                try:
-                    self._file = tifffile.TiffFile(self.path, mode="r")
-                except tifffile.TiffFileError as error:
-                    raise RecordingError(f"{self.path}: expected a TIFF file, found a damaged one ({error})") from error
+            with media_errors(self.path), _tiff_errors(self.path):
+                self._file = tifffile.TiffFile(self.path, mode="r")
         return self._file
 
     def _inspect(self) -> tuple[int, tuple[int, ...], np.dtype[Any], str]:
-        pages = self._open().pages
+        with _tiff_errors(self.path):
+            return self._inspect_pages(self._open().pages)
+
+    def _inspect_pages(self, pages: Any) -> tuple[int, tuple[int, ...], np.dtype[Any], str]:
         if len(pages) == 0:
             raise RecordingError(f"{self.path}: expected pages, found an empty TIFF file")
         first = pages[0]
@@ -94,7 +123,7 @@ class TiffRecording(StackRecording):
                     f"{page.dtype} "
                     f"at page {number}: export it as a plain stack"
                 )
-        return len(pages), shape, dtype, str(first.compression.name)
+        return len(pages), shape, dtype, _compression_name(first)
 
     def _check_codec(self, page: Any) -> None:
         if int(page.compression) in _BUILT_IN and int(page.predictor) == 1:
@@ -103,7 +132,7 @@ class TiffRecording(StackRecording):
             import imagecodecs  # noqa: F401
         except ImportError as error:
             raise MissingExtraError(
-                f"{self.path}: expected a TIFF file without compression, found {page.compression.name}: run pip "
+                f"{self.path}: expected a TIFF file without compression, found {_compression_name(page)}: run pip "
                 f"install "
                 f'"vp-science[tiff]"'
             ) from error
@@ -112,9 +141,10 @@ class TiffRecording(StackRecording):
         pages = self._open().pages
         for index in frame_index.tolist():
             try:
-                yield index, np.asarray(pages[index].asarray())
-            except (ValueError, RuntimeError, OSError, tifffile.TiffFileError):
-                yield index, None
+                picture = np.asarray(pages[index].asarray())
+            except _BROKEN:
+                picture = None
+            yield index, picture
 
     def fingerprint(self) -> Fingerprint:
         """Size, partial hash and number of pages."""

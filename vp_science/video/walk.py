@@ -10,7 +10,7 @@ import av
 import numpy as np
 from jaxtyping import Bool, Int64
 
-from vp_science.video.container import Media, media_errors
+from vp_science.video.container import DEMUX_FAILURES, Media, media_errors
 from vp_science.video.index import VideoIndex, VideoPacket, packet_ids
 
 _READ_ON = 64
@@ -165,7 +165,7 @@ class Walker:
         assert self._media is not None
         try:
             self._media.container.seek(timestamp, stream=self._media.stream, backward=True)
-        except (av.FFmpegError, OSError):
+        except DEMUX_FAILURES:
             return False
         self._packets, self._held, self._place = packet_ids(self._media, False), None, 0
         item = self._next()
