@@ -97,6 +97,8 @@ def find_inputs(inputs: Iterable[StrPath]) -> list[BatchItem]:
 
 
 def _expand(given: str) -> list[BatchItem]:
+    if not given:
+        raise SettingsError("expected the name of a recording, found an empty one: check the variable it came from")
     path = Path(given)
     if path.is_dir():
         items = _below(path)

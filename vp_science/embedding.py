@@ -7,10 +7,11 @@ import os
 import time
 import traceback
 from collections.abc import Iterable, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs, hash_file
 from vp_science.encoder.video import VideoEncoder
@@ -51,6 +52,7 @@ class EmbedSettings:
     preprocess: Preprocess = field(default_factory=Preprocess)
 
 
+@runtime_checkable
 class Progress(Protocol):
     """What ``embed`` tells about its work; the command line and the panel draw it."""
 
@@ -81,15 +83,15 @@ def embed(
     encoder: VideoEncoder,
     *,
     out: StrPath,
-    fps: float | None = None,
+    fps: int | float | None = None,
     num_frames: int = 16,
     stride: int = 4,
     spatial_pool: int = 1,
     dtype: Literal["float16", "float32"] = "float16",
     preprocess: Preprocess | None = None,
     dataset: str | None = None,
-    value_range: tuple[float, float] | None = None,
-    source_fps: float | None = None,
+    value_range: tuple[int | float, int | float] | None = None,
+    source_fps: int | float | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     raise_failures: bool = True,
@@ -123,7 +125,8 @@ def embed(
         SettingsError: when the settings contradict each other or no recording was found.
         BatchError: when recordings failed.
     """
-    settings = EmbedSettings(fps, num_frames, stride, spatial_pool, dtype, preprocess or native_preprocess(encoder))
+    rate = None if fps is None else float(fps)  # 5 and 5.0 are one setting, down to the bytes of the provenance
+    settings = EmbedSettings(rate, num_frames, stride, spatial_pool, dtype, preprocess or native_preprocess(encoder))
     check_settings(settings, encoder)
     reading = {"dataset": dataset, "value_range": value_range, "source_fps": source_fps}
     job = _Job(encoder, settings, Path(out), reading, overwrite, progress)
@@ -171,8 +174,27 @@ def _collect(recordings: StrPath | Recording | Iterable[StrPath | Recording]) ->
     given: list[Any] = [recordings] if single else list(recordings)  # type: ignore[arg-type]
     if not given:
         raise SettingsError("expected at least one recording, found none")
-    opened = [item for item in given if isinstance(item, Recording)]
-    return [*find_inputs(item for item in given if not isinstance(item, Recording)), *opened]
+    opened = list({id(item): item for item in given if isinstance(item, Recording)}.values())
+    items = [*find_inputs(item for item in given if not isinstance(item, Recording)), *opened]
+    names: set[str] = set()
+    for item in items:
+        name = _name(item)
+        if any(part in ("", ".", "..") for part in name.split("/")):
+            raise SettingsError(
+                f'recording_id: expected a name, or names joined by "/", that lead to a file in the output folder, '
+                f"found {name!r}"
+            )
+        if name in names:
+            raise SettingsError(
+                f"two recordings are called {name!r}, so one would replace the other: give one of them another "
+                "name (recording_id=...)"
+            )
+        names.add(name)
+    return items
+
+
+def _name(item: BatchItem | Recording) -> str:
+    return item.id if isinstance(item, Recording) else item.recording_id
 
 
 @dataclass(frozen=True)
@@ -188,7 +210,7 @@ class _Job:
 
     def run(self, item: BatchItem | Recording, position: int, total: int) -> EmbedResult:
         """Embed one recording; whatever goes wrong becomes part of the result."""
-        name = item.id if isinstance(item, Recording) else item.recording_id
+        name = _name(item)
         result = EmbedResult(name, "" if item.path is None else str(item.path), None, "failed")
         started = time.monotonic()
         try:
@@ -220,10 +242,13 @@ class _Job:
                 done = _finished_frames(writer, plan)
                 self.progress.start(recording.id, position, total, len(plan.grid), done, recording.duration_s)
             on_frames = self.progress.advance if self.progress else None
-            for rows in embed_segments(
+            segments = embed_segments(
                 recording, self.encoder, plan, first_segment=writer.next_segment, on_frames=on_frames
-            ):
-                writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
+            )
+            # Closing ends the decode thread before the recording is closed, also when writing fails.
+            with closing(segments):
+                for rows in segments:
+                    writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
             if status == "done" and recording.fingerprint() != fingerprint:
                 raise RecordingError(
                     f"{recording.path} changed while it was read: expected the same {fingerprint.num_bytes} bytes; "
