@@ -208,11 +208,11 @@ def test_errors_of_the_decoder_arrive_and_its_thread_ends(encoder, at):
         return frame
 
     recording = FakeRecording(60, boom)
-    rows = 0
+    given_rows: list[int] = []
+    segments = embed_segments(recording, encoder, make_plan(recording))
     with pytest.raises(BoomError, match="the disk was pulled"):
-        for segment in embed_segments(recording, encoder, make_plan(recording)):
-            rows += len(segment.track)
-    assert rows <= at
+        given_rows.extend(len(segment.track) for segment in segments)
+    assert sum(given_rows) <= at
     assert prefetch_threads() == []
 
 

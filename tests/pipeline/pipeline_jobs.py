@@ -1,0 +1,130 @@
+"""Runs the command line with a small model in a process of its own; kills such processes at random instants.
+
+pipeline_jobs.py cli ARGUMENT...        the command line
+pipeline_jobs.py slow ARGUMENT...       the same, taking its time over every segment
+pipeline_jobs.py kill RECORDING FOLDER ROUNDS SHA256
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+import warnings
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+
+def run_command_line(arguments: list[str], pause_s: float = 0.0) -> None:
+    import pipeline_tools
+
+    import vp_science.cli
+    from vp_science.cli.progress import BatchProgress
+
+    pipeline_tools.shrink_models()
+    if pause_s:
+        advance = BatchProgress.advance
+
+        def slowly(self: BatchProgress, grid_frames: int) -> None:
+            time.sleep(pause_s)
+            advance(self, grid_frames)
+
+        BatchProgress.advance = slowly  # type: ignore[method-assign]
+    sys.argv = ["vp-science", *arguments]
+    vp_science.cli.main()
+
+
+class Slowly:
+    """Progress that makes the part between the first and the last segment long enough to be hit."""
+
+    def start(self, *_: object) -> None:
+        pass
+
+    def advance(self, grid_frames: int) -> None:
+        time.sleep(0.004)
+
+    def finish(self, result: object) -> None:
+        pass
+
+
+def run_job(recording: Path, folder: Path) -> None:
+    """One complete job, from an encoder to a file; runs in a child process."""
+    from pipeline_tools import make_encoder
+
+    from vp_science.embedding import embed
+
+    embed(recording, make_encoder(), out=folder, num_frames=2, stride=1, progress=Slowly())
+
+
+def kill_at_random(recording: Path, folder: Path, rounds: int, expected: str) -> dict[str, object]:
+    """Kill the job at instants spread over its whole life, going on each time; in the end let it finish.
+
+    Everything is imported before the first fork, and nothing is computed: JAX starts anew in every child.
+    """
+    import av  # noqa: F401
+    import h5py  # noqa: F401
+    import jax  # noqa: F401
+    from pipeline_tools import sha256
+
+    import vp_science.embedding  # noqa: F401
+    from vp_science.store.reader import open_embeddings
+
+    warnings.filterwarnings("ignore", message=".*fork.*", category=RuntimeWarning)
+    random.seed(11)
+    name = f"{recording.stem}.embeddings"
+    output, partial = folder / f"{name}.h5", folder / f"{name}.partial"
+    killed: list[float] = []
+    segments_seen: set[int] = set()
+    finished = problems = 0
+    life_s = 4.0
+    for turn in range(rounds + 1):
+        began = time.monotonic()
+        pid = os.fork()
+        if pid == 0:
+            code = 70
+            try:
+                run_job(recording, folder)
+                code = 0
+            finally:
+                os._exit(code)
+        if turn < rounds:
+            wait_until(pid, began + life_s * (turn % 12 + random.random()) / 12)
+            os.kill(pid, signal.SIGKILL)
+        code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        if code == -signal.SIGKILL:
+            killed.append(round(time.monotonic() - began, 2))
+        segments_seen.add(len(list(partial.glob("segment-*.npz"))))
+        if code == 0:
+            life_s = min(life_s, time.monotonic() - began)
+        if output.exists():
+            finished += 1
+            with open_embeddings(output) as embeddings:
+                problems += embeddings.grid_size != 150
+            problems += sha256(output) != expected
+            output.unlink()
+    return {
+        "kills": killed,
+        "finished": finished,
+        "problems": problems,
+        "segments": sorted(segments_seen),
+        "code": code,
+        "left": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != "manifest.jsonl"),
+    }
+
+
+def wait_until(pid: int, when: float) -> None:
+    """Sleep until then, or until the child has ended (it is left for waitpid)."""
+    while time.monotonic() < when:
+        if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return
+        time.sleep(0.005)
+
+
+if __name__ == "__main__":
+    verb, *rest = sys.argv[1:]
+    if verb in ("cli", "slow"):
+        run_command_line(rest, 0.02 if verb == "slow" else 0.0)
+    elif verb == "kill":
+        print(json.dumps(kill_at_random(Path(rest[0]), Path(rest[1]), int(rest[2]), rest[3])))
