@@ -129,15 +129,16 @@ def _below(folder: Path) -> list[BatchItem]:
         )
         files = sorted((name for name in names if not name.startswith(".") and not _is_ours(name)), key=natural_key)
         here = Path(parent)
-        if _holds_pictures_only(files) and not folders:
-            name = here.name if here == folder else here.relative_to(folder).as_posix()
-            items.append(BatchItem(here, name or here.absolute().name))
-            continue
+        if _holds_pictures_only(files):
+            name = Path(os.path.abspath(here)).name if here == folder else here.relative_to(folder).as_posix()
+            items.append(BatchItem(here, name))
         for name in files:
             if Path(name).suffix.lower() in RECORDING_ENDINGS:
                 path = here / name
                 items.append(BatchItem(path, (path.relative_to(folder).parent / path.stem).as_posix()))
-    return items
+    # Pictures above recordings are snapshots or thumbnails; folders without recordings (our results) change nothing.
+    holders = {parent for item in items for parent in item.path.parents}
+    return [item for item in items if item.path not in holders]
 
 
 def _holds_pictures_only(names: Sequence[str]) -> bool:
@@ -190,7 +191,8 @@ def append_manifest(folder: Path, result: EmbedResult, facts: dict[str, JSON]) -
         folder.mkdir(parents=True, exist_ok=True)
         # One write in append mode: lines of processes that share the file never mix.
         with path.open("ab", buffering=0) as file:
-            file.write(line.encode("utf-8", "surrogateescape"))
+            # Names that are not Unicode become escapes, which are JSON.
+            file.write(line.encode("utf-8", "backslashreplace"))
             os.fsync(file.fileno())
     except OSError as error:
         raise StoreError(

@@ -175,7 +175,8 @@ def _collect(recordings: StrPath | Recording | Iterable[StrPath | Recording]) ->
     if not given:
         raise SettingsError("expected at least one recording, found none")
     opened = list({id(item): item for item in given if isinstance(item, Recording)}.values())
-    items = [*find_inputs(item for item in given if not isinstance(item, Recording)), *opened]
+    found = find_inputs(item for item in given if not isinstance(item, Recording))
+    items: list[BatchItem | Recording] = [*found, *opened]
     names: set[str] = set()
     for item in items:
         name = _name(item)

@@ -6,7 +6,7 @@ groups whose borders depend only on the plan, never on where a run started: so a
 """
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from functools import partial
@@ -218,10 +218,11 @@ def embed_segments(
     *,
     first_segment: int = 0,
     on_frames: Callable[[int], None] | None = None,
-) -> Iterator[SegmentRows]:
+) -> Generator[SegmentRows, None, None]:
     """Compute the segments of a track in order, from ``first_segment`` on.
 
-    Decoding runs one queue ahead in a thread, and the device one window group ahead of the host.
+    Decoding runs one queue ahead in a thread, and the device one window group ahead of the host. Closing the generator
+    ends the thread.
 
     Args:
         recording: where the frames come from.
