@@ -49,16 +49,29 @@ class Slowly:
         pass
 
 
-def run_job(recording: Path, folder: Path) -> None:
-    """One complete job, from an encoder to a file; runs in a child process."""
-    from pipeline_tools import make_encoder
+def run_job(recording: Path, folder: Path, weights: Path) -> None:
+    """One complete job, from weights to a file; runs in a child process."""
+    from pipeline_tools import SMALL
 
+    from vp_science.checkpoints.load import load_encoder
     from vp_science.embedding import embed
 
-    embed(recording, make_encoder(), out=folder, num_frames=2, stride=1, progress=Slowly())
+    embed(recording, load_encoder(SMALL, weights), out=folder, num_frames=2, stride=1, progress=Slowly())
 
 
-def kill_at_random(recording: Path, folder: Path, rounds: int, expected: str) -> dict[str, object]:
+def fork_job(recording: Path, folder: Path, weights: Path) -> int:
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 70
+    try:
+        run_job(recording, folder, weights)
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def kill_at_random(recording: Path, folder: Path, weights: Path, rounds: int) -> dict[str, object]:
     """Kill the job at instants spread over its whole life, going on each time; in the end let it finish.
 
     Everything is imported before the first fork, and nothing is computed: JAX starts anew in every child.
@@ -68,6 +81,7 @@ def kill_at_random(recording: Path, folder: Path, rounds: int, expected: str) ->
     import jax  # noqa: F401
     from pipeline_tools import sha256
 
+    import vp_science.checkpoints.load
     import vp_science.embedding  # noqa: F401
     from vp_science.store.reader import open_embeddings
 
@@ -75,51 +89,54 @@ def kill_at_random(recording: Path, folder: Path, rounds: int, expected: str) ->
     random.seed(11)
     name = f"{recording.stem}.embeddings"
     output, partial = folder / f"{name}.h5", folder / f"{name}.partial"
+    began = time.monotonic()
+    _, code = os.waitpid(fork_job(recording, folder.with_name("whole"), weights), 0)
+    life_s, expected = time.monotonic() - began, sha256(folder.with_name("whole") / output.name)
+    report: dict[str, object] = {"life_s": life_s, "first": code}
     killed: list[float] = []
-    segments_seen: set[int] = set()
+    seen: list[int] = []
     finished = problems = 0
-    life_s = 4.0
     for turn in range(rounds + 1):
         began = time.monotonic()
-        pid = os.fork()
-        if pid == 0:
-            code = 70
-            try:
-                run_job(recording, folder)
-                code = 0
-            finally:
-                os._exit(code)
+        before = len(list(partial.glob("segment-*.npz")))
+        pid = fork_job(recording, folder, weights)
         if turn < rounds:
-            wait_until(pid, began + life_s * (turn % 12 + random.random()) / 12)
+            # By the clock, or a moment after a new segment has appeared.
+            if turn % 2 == 0:
+                wait(pid, began + life_s * (turn + random.random()) / rounds)
+            else:
+                wait(pid, began + 60, partial, before + 1)
+                time.sleep(random.random() * 0.15)
             os.kill(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         if code == -signal.SIGKILL:
             killed.append(round(time.monotonic() - began, 2))
-        segments_seen.add(len(list(partial.glob("segment-*.npz"))))
-        if code == 0:
-            life_s = min(life_s, time.monotonic() - began)
+            seen.append(len(list(partial.glob("segment-*.npz"))))
         if output.exists():
             finished += 1
             with open_embeddings(output) as embeddings:
                 problems += embeddings.grid_size != 150
             problems += sha256(output) != expected
             output.unlink()
-    return {
+    left = sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != "manifest.jsonl")
+    return report | {
         "kills": killed,
+        "seen": seen,
         "finished": finished,
         "problems": problems,
-        "segments": sorted(segments_seen),
         "code": code,
-        "left": sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.name != "manifest.jsonl"),
+        "left": left,
     }
 
 
-def wait_until(pid: int, when: float) -> None:
-    """Sleep until then, or until the child has ended (it is left for waitpid)."""
+def wait(pid: int, when: float, partial: Path | None = None, segments: int = 0) -> None:
+    """Sleep until then, until there are segments, or until the child has ended (it is left for waitpid)."""
     while time.monotonic() < when:
         if os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
             return
-        time.sleep(0.005)
+        if partial is not None and len(list(partial.glob("segment-*.npz"))) >= segments:
+            return
+        time.sleep(0.002)
 
 
 if __name__ == "__main__":
@@ -127,4 +144,4 @@ if __name__ == "__main__":
     if verb in ("cli", "slow"):
         run_command_line(rest, 0.02 if verb == "slow" else 0.0)
     elif verb == "kill":
-        print(json.dumps(kill_at_random(Path(rest[0]), Path(rest[1]), int(rest[2]), rest[3])))
+        print(json.dumps(kill_at_random(Path(rest[0]), Path(rest[1]), Path(rest[2]), int(rest[3]))))

@@ -406,22 +406,23 @@ def test_an_output_folder_that_is_a_file(encoder, tmp_path):
 
 
 def test_two_processes_on_one_output(encoder, tmp_path):
-    """The second one says so at once; the first one is not disturbed."""
-    video = write_video(tmp_path / "in" / "a.avi", num_frames=150)
-    script = Path(__file__).with_name("pipeline_jobs.py")
-    arguments = ["slow", "embed", str(video), "-m", "videoprism-tiny", "--out", str(tmp_path / "out"), "--precision"]
-    arguments += ["float32", "--num-frames", "2", "--stride", "1"]
-    with subprocess.Popen([sys.executable, script, *arguments], stderr=subprocess.PIPE, text=True) as first:
-        for line in first.stderr:
-            if "150 frames" in line:
-                break
-        [second] = embed(video, encoder, out=tmp_path / "out", num_frames=2, stride=1, raise_failures=False)
-        rest = first.stderr.read()
+    """The second one says so at once; what the first one has is not disturbed."""
+    code = (
+        "import sys, pathlib; from vp_science.store.lock import FolderLock\n"
+        "folder = pathlib.Path(sys.argv[1]); lock = FolderLock.acquire(folder, folder)\n"
+        "print('ready', flush=True); sys.stdin.read()\n"
+    )
+    holder = [sys.executable, "-c", code, str(tmp_path / "a.embeddings.partial")]
+    recording = make_recording(9, recording_id="a")
+    with subprocess.Popen(holder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "ready\n"
+        [second] = embed(recording, encoder, out=tmp_path, raise_failures=False, **QUICK)
+        first.stdin.close()
     assert second.status == "failed"
     assert second.error.startswith("another process is writing ")
     assert "wait until it has finished" in second.error
-    assert first.returncode == 0, rest
-    assert (tmp_path / "out" / "a.embeddings.h5").exists()
+    [third] = embed(recording, encoder, out=tmp_path, **QUICK)
+    assert third.status == "done"
 
 
 def test_recordings_must_be_recordings(encoder, tmp_path):
