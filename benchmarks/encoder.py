@@ -10,6 +10,7 @@ float32 unless it says otherwise; "default" is what ``--precision auto`` chooses
 import argparse
 import statistics
 import time
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -60,7 +61,7 @@ def whole_clip(models, rounds, rates, config, peak_tflops):
     params = nnx.to_pure_dict(nnx.state(models["float32"], nnx.Param))
     reference = jax.jit(encode)
     variants = {"reference": lambda: reference(params, video)}
-    variants |= {name: (lambda model: lambda: model(video))(model) for name, model in models.items()}
+    variants |= {name: partial(model, video) for name, model in models.items()}
     expected = np.asarray(variants["reference"]())
     seconds = time_in_turn(variants, rounds)
     flops = config.count_flops(config.num_frames, height, width)

@@ -59,7 +59,7 @@ def overlap(model, path, fps, seconds, rounds):
             computing = consume(embed_segments(FromMemory(held), encoder, plan))
             together = consume(embed_segments(recording, encoder, plan))
             print(
-                f"{path.name}, {model}, {len(plan.grid)} grid frames: decode {decoding:.2f} s, compute {computing:.2f} s, "
+                f"{path.name}, {model}, {len(plan.grid)} frames: decode {decoding:.2f} s, compute {computing:.2f} s, "
                 f"both {together:.2f} s = {together / max(decoding, computing):.3f} x the larger",
                 flush=True,
             )

@@ -24,6 +24,7 @@ from vp_science.store.writer import EmbeddingWriter
 from vp_science.stream import StreamPlan, check_spatial_pool, choose_execution, embed_segments
 from vp_science.timeline.grid import SampleGrid, plan_windows
 from vp_science.typing import JSON, StrPath
+from vp_science.video.hdf5_times import TimeUnit
 from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
 
@@ -92,6 +93,8 @@ def embed(
     dataset: str | None = None,
     value_range: tuple[int | float, int | float] | None = None,
     source_fps: int | float | None = None,
+    timestamps: str | None = None,
+    timestamps_unit: TimeUnit | None = None,
     overwrite: bool = False,
     progress: Progress | None = None,
     raise_failures: bool = True,
@@ -114,6 +117,8 @@ def embed(
         dataset: HDF5 and NWB: which dataset holds the frames.
         value_range: what becomes black and white where pixels are not 8-bit.
         source_fps: frame rate of recordings that carry no times.
+        timestamps: HDF5: the dataset with the times of the frames, where it is not obvious.
+        timestamps_unit: HDF5: unit of these times.
         overwrite: replace files that were made with other settings.
         progress: is told about the work.
         raise_failures: raise a ``BatchError`` at the end when a recording failed; otherwise look at ``status``.
@@ -128,7 +133,13 @@ def embed(
     rate = None if fps is None else float(fps)  # 5 and 5.0 are one setting, down to the bytes of the provenance
     settings = EmbedSettings(rate, num_frames, stride, spatial_pool, dtype, preprocess or native_preprocess(encoder))
     check_settings(settings, encoder)
-    reading = {"dataset": dataset, "value_range": value_range, "source_fps": source_fps}
+    reading = {
+        "dataset": dataset,
+        "value_range": value_range,
+        "source_fps": source_fps,
+        "timestamps": timestamps,
+        "timestamps_unit": timestamps_unit,
+    }
     job = _Job(encoder, settings, Path(out), reading, overwrite, progress)
     items = _collect(recordings)
     results = []

@@ -2,15 +2,18 @@
 
 import sys
 import traceback
+import warnings
 from typing import Annotated
 
-import click
 import typer
 
 from vp_science.cli import demo, embed, fetch, info, models
 from vp_science.errors import VPScienceError
 
-EXIT_ERROR, EXIT_USAGE, EXIT_SOME_FAILED, EXIT_INTERRUPTED = 1, 2, 3, 130
+# typer brings its own copy of click since 0.26 and shows only part of it: this is its ClickException.
+_WrongUsage = typer.BadParameter.__mro__[2]
+
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
 app = typer.Typer(
     name="vp-science",
@@ -36,18 +39,14 @@ def _print_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def root(
-    context: typer.Context,
     debug: Annotated[bool, typer.Option("--debug", help="Show the whole traceback of an error.")] = False,
     version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
-    """Without a verb: the help."""
-    context.obj = debug
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+    """Options before the verb; ``main`` reads them."""
 
 
 def main() -> None:
@@ -59,15 +58,18 @@ def main() -> None:
     if debug:
         # The switch works behind the verb too: that is where people add it after an error.
         sys.argv = [sys.argv[0], "--debug", *(argument for argument in sys.argv[1:] if argument != "--debug")]
+    warnings.formatwarning = _format_warning
+    if len(sys.argv) == 1:
+        sys.argv.append("--help")
     try:
         code = app(standalone_mode=False)
     except VPScienceError as error:
         _fail(f"error: {error}", debug)
         sys.exit(EXIT_ERROR)
-    except click.exceptions.Abort:
+    except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
+    except _WrongUsage as error:
+        error.show()  # type: ignore[attr-defined]
         sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         _fail("stopped", debug)
@@ -77,6 +79,14 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(0)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """Warnings of ours are for the user; those of libraries keep their name, so that they can be looked up."""
+    ours = category.__module__.startswith("vp_science")
+    return f"warning: {message}\n" if ours else f"{category.__name__}: {message}\n"
 
 
 def _fail(message: str, debug: bool) -> None:

@@ -47,6 +47,12 @@ def embed(
         ),
     ] = None,
     source_fps: Annotated[float | None, typer.Option(help="Frame rate of recordings that carry no times.")] = None,
+    timestamps: Annotated[
+        str | None, typer.Option(help="HDF5 dataset with the times of the frames, where it is not obvious.")
+    ] = None,
+    timestamps_unit: Annotated[
+        Literal["s", "ms", "us", "ns"] | None, typer.Option(help="Unit of the times in an HDF5 file.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results made with other settings.")] = False,
     offline: OfflineOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
@@ -64,7 +70,8 @@ def embed(
 
     encoder = load_encoder(model, weights, precision, offline=offline)
     native = native_preprocess(encoder)
-    preprocess = Preprocess(size or native.height, size or native.width, fit, crop)
+    height, width = (native.height, native.width) if size is None else (size, size)
+    preprocess = Preprocess(height, width, fit, crop)
     with BatchProgress() as progress, _stop_cleanly(out):
         from vp_science.cli.info import describe_encoder
 
@@ -82,6 +89,8 @@ def embed(
             dataset=dataset,
             value_range=value_range,
             source_fps=source_fps,
+            timestamps=timestamps,
+            timestamps_unit=timestamps_unit,
             overwrite=overwrite,
             progress=progress,
             raise_failures=False,

@@ -1,5 +1,7 @@
 """Pre-norm transformer layers, stacked along a leading axis as in the official "scan" checkpoints."""
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from flax import nnx
@@ -8,6 +10,9 @@ from jaxtyping import Array, Bool, Float
 from vp_science.encoder.attention import SelfAttention
 from vp_science.encoder.config import EncoderConfig
 from vp_science.encoder.layers import FeedForward, LayerNorm
+
+# Rows of a block on a CPU: with base, its widest activation (4 D floats a row) then takes 12 MB.
+BLOCK_ROWS = 1024
 
 
 class Layer(nnx.Module):
@@ -47,10 +52,62 @@ class LayerStack(nnx.Module):
     ) -> Float[Array, "b s m d"]:
         """All layers in order; there is no norm at the end."""
 
-        def step(x: Array, layer: Layer) -> tuple[Array, None]:
-            return layer(x, valid, logit_cap, compute_dtype), None
+        def whole(x: Array) -> Array:
+            return self._scan(lambda layer, x: layer(x, valid, logit_cap, compute_dtype), x)
 
-        return jax.lax.scan(step, x, self.x_layers)[0]
+        def blocked(x: Array) -> Array:
+            blocks, masks = split_blocks(x, valid)
+
+            def run(layer: Layer, blocks: Array) -> Array:
+                # A mask of None is an empty tree: lax.map passes it through.
+                done: Array = jax.lax.map(
+                    lambda pair: layer(pair[0], pair[1], logit_cap, compute_dtype), (blocks, masks)
+                )
+                return done
+
+            return join_blocks(self._scan(run, blocks), x.shape)
+
+        # The choice falls when the program is compiled for a device.
+        result: Array = jax.lax.platform_dependent(x, cpu=blocked, default=whole)
+        return result
+
+    def _scan(self, run: Callable[[Layer, Array], Array], x: Array) -> Array:
+        def step(x: Array, layer: Layer) -> tuple[Array, None]:
+            return run(layer, x), None
+
+        result: Array = jax.lax.scan(step, x, self.x_layers)[0]
+        return result
+
+
+def split_blocks(
+    x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None
+) -> tuple[Float[Array, "blocks _ s _ d"], Bool[Array, "blocks _ s"] | None]:
+    """Cut along the axis that attention does not mix into blocks that fit the cache of a CPU.
+
+    A layer then keeps its hidden rows and attention weights in the cache instead of writing them to memory and reading
+    them back. Blocks have one size, which divides the axis.
+    """
+    b, s, m, d = x.shape
+    if m == 1:
+        size = _block_size(b, s)
+        return x.reshape(b // size, size, s, 1, d), None if valid is None else valid.reshape(b // size, size, s)
+    size = _block_size(m, b * s)
+    blocks = x.reshape(b, s, m // size, size, d).transpose(2, 0, 1, 3, 4)
+    return blocks, None if valid is None else jnp.broadcast_to(valid, (m // size, b, s))
+
+
+def join_blocks(blocks: Float[Array, "blocks _ s _ d"], shape: tuple[int, ...]) -> Float[Array, "b s m d"]:
+    """Undo :func:`split_blocks`."""
+    if shape[2] == 1:
+        return blocks.reshape(shape)
+    return blocks.transpose(1, 2, 0, 3, 4).reshape(shape)
+
+
+def _block_size(length: int, rows_each: int) -> int:
+    fitting = [size for size in range(1, length + 1) if length % size == 0 and size * rows_each <= BLOCK_ROWS]
+    size = max(fitting, default=1)
+    # Products of very few rows waste more than the cache gives.
+    return size if size * rows_each >= BLOCK_ROWS // 8 else length
 
 
 class Transformer(nnx.Module):
