@@ -13,11 +13,11 @@ from vp_science.encoder.transformer import LayerStack, join_blocks, split_blocks
 CONFIG = EncoderConfig(6, (4, 4, 4), 16, 2, 2, 2, 32)
 
 
-@pytest.mark.parametrize("shape", [(6, 9, 1), (7, 9, 1), (1, 4, 12), (2, 3, 7)], ids=str)
-@pytest.mark.parametrize("padded", [False, True])
-@pytest.mark.parametrize("block_rows", [16, 64])
-def test_a_stack_in_blocks_equals_its_layers_one_by_one(shape, padded, block_rows, monkeypatch):
-    monkeypatch.setattr(transformer, "BLOCK_ROWS", block_rows)
+@pytest.mark.parametrize(
+    ("shape", "padded"), [((6, 9, 1), True), ((7, 9, 1), False), ((1, 4, 12), False), ((2, 3, 7), True)], ids=str
+)
+def test_a_stack_in_blocks_equals_its_layers_one_by_one(shape, padded, monkeypatch):
+    monkeypatch.setattr(transformer, "BLOCK_ROWS", 20)
     stack = LayerStack(CONFIG, 2, rngs=nnx.Rngs(0))
     x = jax.random.normal(jax.random.key(1), (*shape, 16))
     valid = jnp.arange(shape[0] * shape[1]).reshape(shape[:2]) % 3 > 0 if padded else None
