@@ -3,7 +3,7 @@
 import sys
 import traceback
 import warnings
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -11,7 +11,7 @@ from vp_science.cli import demo, embed, fetch, info, models
 from vp_science.errors import VPScienceError
 
 # typer brings its own copy of click since 0.26 and shows only part of it: this is its ClickException.
-_WrongUsage = typer.BadParameter.__mro__[2]
+_WrongUsage: Any = typer.BadParameter.__mro__[2]
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
 
@@ -31,12 +31,13 @@ app.command("fetch")(fetch.fetch)
 app.command("info")(info.info)
 
 
-def _print_version(value: bool) -> None:
+def _print_version(value: bool) -> bool:
     if value:
         from importlib.metadata import version
 
         typer.echo(f"vp-science {version('vp-science')}")
         raise typer.Exit
+    return value
 
 
 @app.callback()
@@ -69,7 +70,7 @@ def main() -> None:
     except typer.Abort:
         sys.exit(EXIT_INTERRUPTED)
     except _WrongUsage as error:
-        error.show()  # type: ignore[attr-defined]
+        error.show()
         sys.exit(EXIT_USAGE)
     except KeyboardInterrupt:
         _fail("stopped", debug)

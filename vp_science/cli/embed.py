@@ -98,7 +98,8 @@ def embed(
     failed = [result for result in results if result.status == "failed"]
     if as_json:
         for result in results:
-            typer.echo(json.dumps(result.to_json(), ensure_ascii=False))
+            line = json.dumps(result.to_json(), ensure_ascii=False)
+            typer.echo(line.encode("utf-8", "backslashreplace"))  # names that are not Unicode become JSON escapes
     else:
         typer.echo(f"{len(results) - len(failed)} of {len(results)} recordings are embedded in {out}")
     if failed:
