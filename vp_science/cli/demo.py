@@ -27,7 +27,7 @@ def demo(
 
     encoder = load_encoder(model, precision=precision)
     with BatchProgress() as progress:
-        progress.console.print(describe_encoder(encoder), markup=False)
+        progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
         [result] = embed(sample_recording(), encoder, out=out, fps=_FPS, progress=progress)
     assert result.output is not None
     picture = out / f"{result.recording_id}.png"

@@ -75,7 +75,7 @@ def embed(
     with BatchProgress() as progress, _stop_cleanly(out):
         from vp_science.cli.info import describe_encoder
 
-        progress.console.print(describe_encoder(encoder), markup=False)
+        progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
         results = embed_recordings(
             inputs,
             encoder,

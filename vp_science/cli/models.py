@@ -39,22 +39,26 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     for heading, justify in (("model", "left"), ("parameters", "right"), ("input", "left"), ("vector", "right")):
         table.add_column(heading, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("licence", no_wrap=True)
-    table.add_column("weights")
+    table.add_column("weights", no_wrap=True)
     for row in rows:
         table.add_row(
             str(row["name"]),
             f"{row['parameters']:,}",
-            f"{row['frames']} x {row['height']} x {row['width']}",
+            f"{row['frames']}x{row['height']}x{row['width']}",
             str(row["dim"]),
             str(row["licence"] or "-"),
             _weights(row),
         )
     Console().print(table)
+    for row in rows:
+        if row["weights"]:
+            typer.echo(f"{row['name']}: {row['weights']}")
+    typer.echo("download now: vp-science fetch NAME; weights of your own: --weights PATH")
 
 
 def _weights(row: dict[str, JSON]) -> str:
     if row["weights"]:
-        return f"here: {row['weights']}"
+        return "here"
     if row["trained"]:
-        return f"not here yet: vp-science fetch {row['name']}"
-    return "built in, untrained" if row["licence"] else "never released: bring your own with --weights"
+        return "download"
+    return "untrained" if row["licence"] else "not released"
