@@ -88,6 +88,7 @@ def _draw_strip(axes: Any, thumbnails: list[UInt8[np.ndarray, "h w 3"]]) -> None
 
 
 def _draw_matrix(axes: Any, similarity: Float[np.ndarray, "time time"], first_s: float, last_s: float) -> Any:
+    last_s = last_s if last_s > first_s else first_s + 1  # a single frame still needs an axis
     extent = (first_s, last_s, last_s, first_s)
     image = axes.imshow(
         similarity, cmap="magma", vmin=-1, vmax=1, extent=extent, aspect="auto", interpolation="nearest"
