@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 from pathlib import Path
 
 import h5py
@@ -84,6 +85,26 @@ def test_range_and_dataset_reach_the_reader(embedded, tmp_path):
     assert '"two"' in source
     assert "9000.5" in source
     assert "source_fps=20" in source
+
+
+def test_timestamps_reach_the_reader(embedded, tmp_path):
+    path = tmp_path / "frames.h5"
+    with h5py.File(path, "w") as file:
+        file["frames"] = make_frames(6)
+        file["other/clock"] = np.arange(6) * 250
+    options = ("--timestamps", "other/clock", "--timestamps-unit", "ms", "--fps", 4)
+    provenance = embedded(path, *QUICK, *options)
+    assert "other/clock" in provenance.source["times"]
+    assert provenance.grid == {"sample_fps": 4.0, "num_grid": 6}
+
+
+def test_every_option_is_tested(run):
+    """A new option needs a test that it does something."""
+    _, out, _ = run("embed", "--help")
+    source = Path(__file__).read_text(encoding="utf-8")
+    options = set(re.findall(r"--[a-z][a-z-]+", out)) - {"--help"}
+    assert len(options) > 15
+    assert {option for option in options if f'"{option}"' not in source} == set()
 
 
 def test_weights(embedded, video, tmp_path):

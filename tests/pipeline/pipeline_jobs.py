@@ -71,7 +71,7 @@ def fork_job(recording: Path, folder: Path, weights: Path) -> int:
         os._exit(code)
 
 
-def kill_at_random(recording: Path, folder: Path, weights: Path, rounds: int) -> dict[str, object]:
+def kill_at_random(recording: Path, weights: Path, rounds: int, seed: int, folder: Path) -> dict[str, object]:
     """Kill the job at instants spread over its whole life, going on each time; in the end let it finish.
 
     Everything is imported before the first fork, and nothing is computed: JAX starts anew in every child.
@@ -86,7 +86,7 @@ def kill_at_random(recording: Path, folder: Path, weights: Path, rounds: int) ->
     from vp_science.store.reader import open_embeddings
 
     warnings.filterwarnings("ignore", message=".*fork.*", category=RuntimeWarning)
-    random.seed(11)
+    random.seed(seed)
     name = f"{recording.stem}.embeddings"
     output, partial = folder / f"{name}.h5", folder / f"{name}.partial"
     began = time.monotonic()
@@ -142,6 +142,6 @@ def wait(pid: int, when: float, partial: Path | None = None, segments: int = 0) 
 if __name__ == "__main__":
     verb, *rest = sys.argv[1:]
     if verb in ("cli", "slow"):
-        run_command_line(rest, 0.02 if verb == "slow" else 0.0)
+        run_command_line(rest, 0.01 if verb == "slow" else 0.0)
     elif verb == "kill":
-        print(json.dumps(kill_at_random(Path(rest[0]), Path(rest[1]), Path(rest[2]), int(rest[3]))))
+        print(json.dumps(kill_at_random(Path(rest[0]), Path(rest[1]), int(rest[2]), int(rest[3]), Path(rest[4]))))
