@@ -3,17 +3,14 @@
 import sys
 import traceback
 import warnings
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
 from vp_science.cli import demo, embed, fetch, info, models
 from vp_science.errors import VPScienceError
 
-# typer brings its own copy of click since 0.26 and shows only part of it: this is its ClickException.
-_WrongUsage: Any = typer.BadParameter.__mro__[2]
-
-EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED = 1, 2, 130
+EXIT_ERROR = 1
 
 app = typer.Typer(
     name="vp-science",
@@ -63,23 +60,16 @@ def main() -> None:
     if len(sys.argv) == 1:
         sys.argv.append("--help")
     try:
-        code = app(standalone_mode=False)
+        app()  # exits by itself: 0, 2 for wrong usage, or the code of the verb
     except VPScienceError as error:
-        _fail(f"error: {error}", debug)
+        if debug:
+            traceback.print_exc()
+        print(f"error: {error}", file=sys.stderr)
         sys.exit(EXIT_ERROR)
-    except typer.Abort:
-        sys.exit(EXIT_INTERRUPTED)
-    except _WrongUsage as error:
-        error.show()
-        sys.exit(EXIT_USAGE)
-    except KeyboardInterrupt:
-        _fail("stopped", debug)
-        sys.exit(EXIT_INTERRUPTED)
     except BrokenPipeError:
         # The reader of our output went away (vp-science models | head): nothing is wrong.
         sys.stderr.close()
         sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
 
 
 def _format_warning(
@@ -88,9 +78,3 @@ def _format_warning(
     """Warnings of ours are for the user; those of libraries keep their name, so that they can be looked up."""
     ours = category.__module__.startswith("vp_science")
     return f"warning: {message}\n" if ours else f"{category.__name__}: {message}\n"
-
-
-def _fail(message: str, debug: bool) -> None:
-    if debug:
-        traceback.print_exc()
-    print(message, file=sys.stderr)

@@ -12,7 +12,7 @@ import typer
 
 from vp_science.cli.options import DatasetOption, Inputs, ModelOption, OfflineOption, PrecisionOption, WeightsOption
 
-EXIT_SOME_FAILED = 3
+EXIT_SOME_FAILED, EXIT_INTERRUPTED = 3, 130
 
 
 def embed(
@@ -56,7 +56,7 @@ def embed(
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results made with other settings.")] = False,
     offline: OfflineOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
-) -> int:
+) -> None:
     """Embed recordings: one vector per frame, in one HDF5 file per recording.
 
     INPUTS are videos, HDF5 or NWB files, TIFF stacks, folders, or quoted patterns ("day1/*.avi"). Results that are
@@ -104,7 +104,7 @@ def embed(
         typer.echo(f"{len(results) - len(failed)} of {len(results)} recordings are embedded in {out}")
     if failed:
         _print_failures([(result.recording_id, result.error) for result in failed])
-    return EXIT_SOME_FAILED if failed else 0
+        raise typer.Exit(EXIT_SOME_FAILED)
 
 
 def _print_failures(failures: list[tuple[str, str]]) -> None:
@@ -135,6 +135,6 @@ def _stop_cleanly(out: Path) -> Iterator[None]:
             f"stopped: finished recordings and segments are kept in {out}; run the same command again to resume",
             err=True,
         )
-        raise typer.Exit(130) from None
+        raise typer.Exit(EXIT_INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, previous)

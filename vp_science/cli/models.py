@@ -53,7 +53,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
     for row in rows:
         if row["weights"]:
             typer.echo(f"{row['name']}: {row['weights']}")
-    typer.echo("download now: vp-science fetch NAME; weights of your own: --weights PATH")
+    typer.echo("vp-science fetch NAME downloads weights; --weights PATH takes a file of yours")
 
 
 def _weights(row: dict[str, JSON]) -> str:
