@@ -10,6 +10,8 @@ from vp_science.batch import RECORDING_ENDINGS, EmbedResult
 from vp_science.embedding import embed
 from vp_science.recordings import RecordingWarning
 from vp_science.store.reader import open_embeddings
+from vp_science.video.open import open_recording
+from vp_science.video.preprocess import Preprocess
 
 # Files without frames, or without times: what must be said about them.
 REFUSED = {
@@ -100,3 +102,17 @@ def test_times_can_be_given(footage, encoder, tmp_path, name):
     assert result.status == "done"
     with open_embeddings(result.output) as embeddings:
         assert "source_fps=30" in embeddings.provenance.source["times"]
+
+
+def test_damage_looks_the_same_wherever_reading_began(footage):
+    """Otherwise a resumed track would differ from an uninterrupted one."""
+    with warnings.catch_warnings(), open_recording(footage / "formats/corrupted.mp4") as recording:
+        warnings.simplefilter("ignore", RecordingWarning)
+        wanted = np.arange(0, recording.num_frames, 3)
+        whole = list(recording.decode(wanted, Preprocess(36, 36)))
+        assert any(frame.damaged for frame in whole)
+        for first in range(1, len(wanted), 2):
+            part = list(recording.decode(wanted[first:], Preprocess(36, 36)))
+            for ours, theirs in zip(part, whole[first:], strict=True):
+                assert (ours.shown_index, ours.damaged) == (theirs.shown_index, theirs.damaged)
+                assert ours.pixels.tobytes() == theirs.pixels.tobytes()
