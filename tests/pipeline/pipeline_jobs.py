@@ -105,7 +105,7 @@ def kill_at_random(recording: Path, weights: Path, rounds: int, seed: int, folde
             if turn % 2 == 0:
                 wait(pid, began + life_s * (turn + random.random()) / rounds)
             else:
-                wait(pid, began + 60, partial, before + 1)
+                wait(pid, began + 60, partial, before + random.randint(1, 3))
                 time.sleep(random.random() * 0.15)
             os.kill(pid, signal.SIGKILL)
         code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
