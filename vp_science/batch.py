@@ -6,7 +6,7 @@ import json
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,11 +122,7 @@ def _file(path: Path) -> list[BatchItem]:
 
 def _below(folder: Path) -> list[BatchItem]:
     items: list[BatchItem] = []
-    for parent, folders, names in os.walk(folder):
-        folders[:] = sorted(
-            (name for name in folders if not name.startswith(".") and not name.endswith(".embeddings.partial")),
-            key=natural_key,
-        )
+    for parent, names in _walk(folder):
         files = sorted((name for name in names if not name.startswith(".") and not _is_ours(name)), key=natural_key)
         here = Path(parent)
         if _holds_pictures_only(files):
@@ -139,6 +135,30 @@ def _below(folder: Path) -> list[BatchItem]:
     # Pictures above recordings are snapshots or thumbnails; folders without recordings (our results) change nothing.
     holders = {parent for item in items for parent in item.path.parents}
     return [item for item in items if item.path not in holders]
+
+
+def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+    """Walk in natural order through links too (labs keep recordings on other disks), but through no folder twice.
+
+    Raises:
+        SettingsError: when a folder cannot be listed: recordings in it would be skipped without a word.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise SettingsError(f"cannot list {error.filename} ({error.strerror}): allow reading it, or name other inputs")
+
+    seen: set[str] = set()
+    for parent, folders, names in os.walk(folder, onerror=refuse, followlinks=True):
+        real = os.path.realpath(parent)
+        if real in seen:
+            folders.clear()
+            continue
+        seen.add(real)
+        folders[:] = sorted(
+            (name for name in folders if not name.startswith(".") and not name.endswith(".embeddings.partial")),
+            key=natural_key,
+        )
+        yield parent, names
 
 
 def _holds_pictures_only(names: Sequence[str]) -> bool:

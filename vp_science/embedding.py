@@ -20,8 +20,8 @@ from vp_science.recordings import Fingerprint, Recording
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance
 from vp_science.store.reader import open_embeddings
-from vp_science.store.writer import EmbeddingWriter
-from vp_science.stream import StreamPlan, check_spatial_pool, choose_execution, embed_segments
+from vp_science.store.writer import EmbeddingWriter, pending_execution
+from vp_science.stream import Execution, StreamPlan, check_spatial_pool, choose_execution, embed_segments
 from vp_science.timeline.grid import SampleGrid, plan_windows
 from vp_science.typing import JSON, StrPath
 from vp_science.video.hdf5_times import TimeUnit
@@ -240,7 +240,9 @@ class _Job:
         return replace(result, seconds=time.monotonic() - started)
 
     def _embed(self, recording: Recording, result: EmbedResult, position: int, total: int) -> EmbedResult:
-        plan = plan_stream(recording, self.encoder, self.settings)
+        output = BatchItem(Path(), recording.id).output(self.folder)
+        begun = Execution.from_json(pending_execution(output))
+        plan = plan_stream(recording, self.encoder, self.settings, begun)
         fingerprint = recording.fingerprint()
         result = replace(
             result,
@@ -248,7 +250,7 @@ class _Job:
             duration_s=recording.duration_s,
             recording_sha256=fingerprint.sha256,
         )
-        with self._open_writer(recording, fingerprint, plan) as writer:
+        with self._open_writer(output, recording, fingerprint, plan) as writer:
             status: Literal["done", "skipped"] = "skipped" if writer.status == "already_complete" else "done"
             if self.progress:
                 done = _finished_frames(writer, plan)
@@ -269,9 +271,11 @@ class _Job:
             output = writer.finish()
         return _finished(result, status, output)
 
-    def _open_writer(self, recording: Recording, fingerprint: Fingerprint, plan: StreamPlan) -> EmbeddingWriter:
+    def _open_writer(
+        self, output: Path, recording: Recording, fingerprint: Fingerprint, plan: StreamPlan
+    ) -> EmbeddingWriter:
         return EmbeddingWriter.open(
-            BatchItem(Path(), recording.id).output(self.folder),
+            output,
             _provenance(recording, self.encoder, self.settings, plan.grid),
             RecordingFacts.of(recording.id, recording.path, fingerprint),
             plan.grid,
@@ -283,8 +287,16 @@ class _Job:
         )
 
 
-def plan_stream(recording: Recording, encoder: VideoEncoder, settings: EmbedSettings) -> StreamPlan:
+def plan_stream(
+    recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, execution: Execution | None = None
+) -> StreamPlan:
     """Grid, windows and group sizes for one recording.
+
+    Args:
+        recording: gives the times and the size of the frames.
+        encoder: what they are for.
+        settings: what is asked for.
+        execution: group sizes of work that was begun; None chooses them for this machine.
 
     Raises:
         SettingsError: when the region of interest or the rate does not fit the recording.
@@ -292,7 +304,7 @@ def plan_stream(recording: Recording, encoder: VideoEncoder, settings: EmbedSett
     settings.preprocess.geometry(recording.width, recording.height)
     grid = SampleGrid.from_timestamps(recording.time_s, settings.fps)
     windows = plan_windows(len(grid), settings.num_frames, settings.stride)
-    execution = choose_execution(encoder, settings.preprocess, settings.num_frames, settings.stride)
+    execution = execution or choose_execution(encoder, settings.preprocess, settings.num_frames)
     return StreamPlan(grid, windows, settings.preprocess, settings.spatial_pool, execution)
 
 

@@ -6,9 +6,9 @@ groups whose borders depend only on the plan, never on where a run started: so a
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from functools import partial
 
 import jax
@@ -23,6 +23,8 @@ from vp_science.recordings import DecodedFrame, Recording
 from vp_science.timeline.grid import SampleGrid, Windows
 from vp_science.video.prefetch import prefetch
 from vp_science.video.preprocess import Preprocess
+
+MAX_GROUP = 256
 
 
 @dataclass(frozen=True)
@@ -43,6 +45,15 @@ class Execution:
     def windows_per_segment(self) -> int:
         """Windows that are written to disk together."""
         return self.windows_per_group * self.groups_per_segment
+
+    @classmethod
+    def from_json(cls, record: Mapping[str, object]) -> "Execution | None":
+        """Read recorded sizes; None when they are not sizes that this version would have chosen."""
+        names = [field.name for field in fields(cls)]
+        sizes = [record.get(name) for name in names]
+        if set(record) == set(names) and all(type(size) is int and 1 <= size <= MAX_GROUP for size in sizes):
+            return cls(*sizes)  # type: ignore[arg-type]
+        return None
 
 
 @dataclass(frozen=True)
@@ -110,7 +121,7 @@ def check_spatial_pool(spatial_pool: int, config: EncoderConfig, preprocess: Pre
         )
 
 
-def choose_execution(encoder: VideoEncoder, preprocess: Preprocess, num_frames: int, stride: int) -> Execution:
+def choose_execution(encoder: VideoEncoder, preprocess: Preprocess, num_frames: int) -> Execution:
     """Group sizes for the default device: small on a CPU, as large as a quarter of the free memory on a GPU."""
     config = encoder.config
     device = jax.devices()[0]
@@ -120,10 +131,10 @@ def choose_execution(encoder: VideoEncoder, preprocess: Preprocess, num_frames: 
     # Live at once per frame: residual, normalised copy, fused qkv or hidden layer, and the attention weights.
     widest = max(3 * config.model_dim, config.mlp_dim) + 3 * config.model_dim + config.num_heads * patches
     frame_bytes = 4 * patches * widest
-    frames = max(8, min(256, _free_bytes(device) // 4 // frame_bytes))
+    frames = max(8, min(MAX_GROUP, _free_bytes(device) // 4 // frame_bytes))
     frames = 1 << (int(frames).bit_length() - 1)
     windows = max(1, min(64, frames // num_frames))
-    return Execution(frames, windows, groups_per_segment=max(1, 256 // windows))
+    return Execution(frames, windows, groups_per_segment=max(1, MAX_GROUP // windows))
 
 
 def _free_bytes(device: jax.Device) -> int:

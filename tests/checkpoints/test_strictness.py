@@ -180,6 +180,7 @@ def forge_npy(shape, payload=b"", dtype="<f4") -> bytes:
         (b"nonsense", "expected an .npy header"),
         (forge_npy((1 << 22,), bytes(1 << 24)), "wrong shape (1)"),
     ],
+    ids=["absurd", "negative", "surplus", "long header", "version 3", "code", "nonsense", "wrong shape"],
 )
 def test_forged_headers_and_bombs_allocate_nothing(tmp_path, kit, member, words, compression):
     path = tmp_path / "w.npz"

@@ -216,3 +216,14 @@ def test_several_processes_append_whole_lines(tmp_path):
 def test_hash_of_a_file(tmp_path):
     (tmp_path / "a").write_bytes(b"abc")
     assert hash_file(tmp_path / "a") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_linked_folders_are_followed_once(tmp_path):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    (disk / "a.mp4").touch()
+    study = tmp_path / "study"
+    study.mkdir()
+    (study / "day1").symlink_to(disk)
+    (disk / "loop").symlink_to(study)
+    assert [item.recording_id for item in find_inputs([study])] == ["day1/a"]

@@ -271,5 +271,5 @@ def test_group_sizes_change_nothing_but_the_order(encoder):
 
 
 def test_group_sizes_for_a_processor_do_not_depend_on_its_load(encoder):
-    chosen = {choose_execution(encoder, Preprocess(36, 36), n, 1) for n in (1, 16, 64)}
+    chosen = {choose_execution(encoder, Preprocess(36, 36), n) for n in (1, 16, 64)}
     assert len(chosen) == 1

@@ -52,10 +52,12 @@ def main() -> None:
 
     Exit codes: 0 done, 1 an error of ours (one message), 2 wrong usage, 3 some recordings failed, 130 interrupted.
     """
-    debug = "--debug" in sys.argv
+    # The switch works behind the verb too: that is where people add it after an error. After "--" come file names.
+    options = sys.argv[1 : sys.argv.index("--")] if "--" in sys.argv else sys.argv[1:]
+    debug = "--debug" in options
     if debug:
-        # The switch works behind the verb too: that is where people add it after an error.
-        sys.argv = [sys.argv[0], "--debug", *(argument for argument in sys.argv[1:] if argument != "--debug")]
+        rest = [argument for argument in options if argument != "--debug"]
+        sys.argv = [sys.argv[0], "--debug", *rest, *sys.argv[1 + len(options) :]]
     warnings.formatwarning = _format_warning
     if len(sys.argv) == 1:
         sys.argv.append("--help")

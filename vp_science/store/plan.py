@@ -226,7 +226,7 @@ def resume_plan(folder: Path, plan: Plan, overwrite: bool) -> tuple[Plan, bool]:
     path = folder / PLAN_NAME
     if path.exists():
         try:
-            found = _read_plan(path)
+            found = read_plan(path)
             _check_plan(folder, plan, found)
         except (StoreError, SettingsError):
             if not overwrite:
@@ -239,7 +239,12 @@ def resume_plan(folder: Path, plan: Plan, overwrite: bool) -> tuple[Plan, bool]:
     return plan, False
 
 
-def _read_plan(path: Path) -> JSONDict:
+def read_plan(path: Path) -> JSONDict:
+    """The plan of unfinished work.
+
+    Raises:
+        StoreError: when it is not a plan.
+    """
     advice = f"delete {path.parent} to start anew, or use --overwrite"
     if path.stat().st_size > _MAX_PLAN_BYTES:
         raise StoreError(f"expected a plan of at most 16 MiB in {path}, found more: {advice}")

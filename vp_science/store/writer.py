@@ -23,6 +23,7 @@ from vp_science.store.plan import (
     cut_segments,
     make_plan,
     other_recording,
+    read_plan,
     resume_plan,
 )
 from vp_science.store.provenance import Provenance, check_same
@@ -117,7 +118,7 @@ class EmbeddingWriter:
             windows_per_segment: windows that are written, and at worst lost, together.
             execution: batch sizes and the like, which may change the last bits.
             overwrite: replace a file, or abandon unfinished work, that was made with other settings or from another
-                recording. The old file stays until the new one is complete.
+                recording. The old file stays until the new one is complete. What was made with these settings is kept.
 
         Raises:
             SettingsError: when a file or unfinished work with other settings is there, naming every field.
@@ -135,13 +136,13 @@ class EmbeddingWriter:
                 raise StoreError(
                     f"expected {final} to be a file, found a folder: move it away, or choose another --out"
                 )
-            done = not overwrite and _is_complete(final, plan, grid)
+            done = _is_complete(final, plan, grid, overwrite)
             if done and not os.path.lexists(folder):
                 return cls(final, plan, provenance.software, grid, windows, "already_complete", None)
             lock = FolderLock.acquire(folder, final)
             try:
                 # Another process may have finished between the first look and the lock.
-                if not overwrite and _is_complete(final, plan, grid):
+                if _is_complete(final, plan, grid, overwrite):
                     _remove_folder(folder, lock)
                     return cls(final, plan, provenance.software, grid, windows, "already_complete", None)
                 plan, resumed = resume_plan(folder, plan, overwrite)
@@ -268,15 +269,35 @@ class EmbeddingWriter:
             )
 
 
-def _is_complete(final: Path, plan: Plan, grid: SampleGrid) -> bool:
+def pending_execution(final_path: Path) -> dict[str, Any]:
+    """The batch sizes of unfinished work, so that it can be continued as it was begun; empty when there is none."""
+    path = partial_folder(final_path) / PLAN_NAME
+    try:
+        execution = read_plan(path).get("execution")
+    except (OSError, StoreError):
+        return {}
+    return execution if isinstance(execution, dict) else {}
+
+
+def _is_complete(final: Path, plan: Plan, grid: SampleGrid, overwrite: bool) -> bool:
     """Whether the final file is there and is what is asked for.
 
     Raises:
-        SettingsError: when it was made with other settings.
-        StoreError: when it was made from another recording, or is not an embedding file.
+        SettingsError: when it was made with other settings and may not be replaced.
+        StoreError: when it was made from another recording or is not an embedding file, and may not be replaced.
     """
     if not final.exists():
         return False
+    try:
+        _check_complete(final, plan, grid)
+    except (SettingsError, StoreError):
+        if overwrite:
+            return False
+        raise
+    return True
+
+
+def _check_complete(final: Path, plan: Plan, grid: SampleGrid) -> None:
     with open_embeddings(final) as found:
         if found.recording.fingerprint != plan.recording.fingerprint:
             raise StoreError(other_recording(final, found.recording_id))
@@ -287,7 +308,6 @@ def _is_complete(final: Path, plan: Plan, grid: SampleGrid) -> bool:
                 f"{final} was made with other presentation times or another width (dim: {plan.dim} here, {found.dim} "
                 "in the file). Write to another place (--out), or replace it (--overwrite)"
             )
-    return True
 
 
 def _remove_folder(folder: Path, lock: FolderLock) -> None:
