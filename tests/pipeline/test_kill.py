@@ -108,6 +108,8 @@ def test_being_asked_to_stop_before_the_work_began(tmp_path):
     """Ctrl-C while the encoder is loaded: no traceback, and the same exit code."""
     code = (
         "import os, signal, sys, vp_science.cli, vp_science.checkpoints.load as load\n"
+        # A background job ignores SIGINT and hands that on to its children.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "load.load_encoder = lambda *a, **k: os.kill(os.getpid(), signal.SIGINT)\n"
         f"sys.argv = ['vp-science', 'embed', 'a.mp4', '-o', {str(tmp_path)!r}]\n"
         "vp_science.cli.main()\n"
