@@ -28,7 +28,9 @@ from vp_science.video.hdf5_times import TimeUnit
 from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
 
-SOFTWARE = f"vp-science {version('vp-science')}"
+SOFTWARE = (
+    f"vp-science {version('vp-science')} (" + ", ".join(f"{name} {version(name)}" for name in ("jax", "av")) + ")"
+)
 
 
 @dataclass(frozen=True)

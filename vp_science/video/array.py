@@ -9,7 +9,7 @@ from jaxtyping import Int64
 
 from vp_science.errors import RecordingError
 from vp_science.recordings import Fingerprint, fingerprint_files
-from vp_science.video.resize import resize_facts
+from vp_science.video.resize import RESIZE
 from vp_science.video.shapes import frame_axes
 from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import Number, TimeValues, needed_times
@@ -62,7 +62,7 @@ class ArrayRecording(StackRecording):
             "axes": axes.name,
             "value_range": self._range.to_json() if self._range else None,
             "times": times,
-            "resize": resize_facts(),
+            "resize": RESIZE,
         }
 
     def _pictures(self, frame_index: Int64[np.ndarray, " wanted"]) -> Iterator[tuple[int, Picture | None]]:

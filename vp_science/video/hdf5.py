@@ -18,7 +18,7 @@ from vp_science.video.h5_access import check_storage, get_dataset, h5_errors, op
 from vp_science.video.hdf5_layouts import Layout
 from vp_science.video.hdf5_times import TimeUnit, find_times
 from vp_science.video.images import image_pixels
-from vp_science.video.resize import resize_facts
+from vp_science.video.resize import RESIZE
 from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_times
 
@@ -73,7 +73,7 @@ class Hdf5Recording(StackRecording):
             self._warn_if_slow(dataset)
         finally:
             self.close()
-        self.source = {"backend": "hdf5", "dataset": layout.name, **facts, "times": times, "resize": resize_facts()}
+        self.source = {"backend": "hdf5", "dataset": layout.name, **facts, "times": times, "resize": RESIZE}
 
     def _times(
         self,

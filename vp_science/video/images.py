@@ -13,7 +13,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from vp_science.errors import RecordingError
 from vp_science.recordings import Fingerprint, fingerprint_files
 from vp_science.video.container import MAX_PIXELS
-from vp_science.video.resize import resize_facts
+from vp_science.video.resize import RESIZE
 from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import Number, TimeValues, needed_times
 
@@ -104,7 +104,7 @@ class ImageRecording(StackRecording):
             "dtype": str(first.dtype),
             "value_range": self._range.to_json() if self._range else None,
             "times": times,
-            "resize": resize_facts(),
+            "resize": RESIZE,
         }
 
     def _common_size(self) -> tuple[int, int]:

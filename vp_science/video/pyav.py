@@ -19,7 +19,7 @@ from vp_science.video.container import Media, media_errors
 from vp_science.video.index import build_index
 from vp_science.video.orientation import Orientation
 from vp_science.video.preprocess import Preprocess
-from vp_science.video.resize import FrameScaler, resize_facts
+from vp_science.video.resize import RESIZE, FrameScaler
 from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_wanted, given_times
 from vp_science.video.walk import Walked, Walker, plan_runs
 
@@ -117,7 +117,7 @@ class VideoRecording(Recording):
                 "rotation_degrees": self._orientation.degrees,
                 "mirrored": self._orientation.mirrored,
                 "times": times,
-                "resize": resize_facts(),
+                "resize": RESIZE,
             }
         finally:
             media.close()

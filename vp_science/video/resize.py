@@ -26,7 +26,6 @@ import numpy as np
 from av.video.reformatter import ColorRange, Interpolation, VideoReformatter
 from jaxtyping import UInt8
 
-from vp_science.typing import JSON
 from vp_science.video.orientation import Orientation, Region
 from vp_science.video.preprocess import Geometry
 
@@ -35,13 +34,9 @@ _EXACT = (
 )
 _ANY_TIME_BASE = Fraction(1, 1000)
 INTERPOLATION = Interpolation.LANCZOS | _EXACT
-
-
-def resize_facts() -> dict[str, JSON]:
-    """What determines the pixels beside the source: the filter and the FFmpeg libraries that run it."""
-    versions = av.library_versions
-    libraries = {name: ".".join(map(str, versions[name])) for name in ("libavcodec", "libswscale")}
-    return {"filter": "lanczos+full_chroma+accurate_rnd+bitexact", **libraries}
+# What determines the pixels beside the source, as it is recorded. The FFmpeg version is not: it is recorded with the
+# software of a track, so that an upgrade does not turn every finished track into one with "other settings".
+RESIZE = "lanczos+full_chroma+accurate_rnd+bitexact"
 
 
 class FrameScaler:

@@ -13,7 +13,7 @@ from jaxtyping import Int64
 from vp_science.errors import MissingExtraError, RecordingError
 from vp_science.recordings import Fingerprint, fingerprint_files
 from vp_science.video.container import MAX_PIXELS, media_errors
-from vp_science.video.resize import resize_facts
+from vp_science.video.resize import RESIZE
 from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import Number, TimeValues, needed_times
 
@@ -90,7 +90,7 @@ class TiffRecording(StackRecording):
             "compression": compression,
             "value_range": self._range.to_json() if self._range else None,
             "times": times,
-            "resize": resize_facts(),
+            "resize": RESIZE,
         }
 
     def _open(self) -> Any:
