@@ -4,7 +4,8 @@
     python benchmarks/pipeline.py --part memory --minutes 1 60
 
 "overlap" embeds a recording and compares the wall time with the larger of pure decoding and pure computing.
-"memory" embeds a real clip looped to two lengths, each in a process of its own, and compares peak resident memory.
+"memory" embeds a real clip looped to two lengths (144 x 144, 5 frames/s: 300 and 18,000 frames), each in a process of
+its own, and compares peak resident memory.
 "reader" decodes and resizes recordings and prints frames per second.
 """
 
@@ -110,7 +111,7 @@ def memory(model, source, minutes, fps):
 
 def one(model, path, fps, out):
     """Embed one recording in this process and print the peak resident memory in MiB."""
-    vp.embed(path, vp.load_encoder(model, seed=0), out=out, fps=fps, overwrite=True)
+    vp.embed(path, vp.load_encoder(model, seed=0), out=out, fps=fps, preprocess=vp.Preprocess(144, 144))
     print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 
 
@@ -146,7 +147,7 @@ def main():
         for path in videos:
             overlap(options.model, path, options.fps, options.seconds, options.rounds)
     if options.part in ("all", "memory"):
-        memory("videoprism-tiny", videos[0], options.minutes, options.fps or 1.0)
+        memory("videoprism-tiny", videos[0], options.minutes, options.fps or 5.0)
 
 
 if __name__ == "__main__":

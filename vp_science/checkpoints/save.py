@@ -72,7 +72,7 @@ def _write(tensors: dict[str, np.ndarray], path: Path, suffix: str) -> None:
             os.fsync(file.fileno())
         return
     with path.open("xb") as file:
-        np.savez(file, allow_pickle=False, **tensors)
+        np.savez(file, **tensors)  # type: ignore[arg-type]  # numpy takes the flag for a tensor
         file.flush()
         os.fsync(file.fileno())
 
