@@ -1,6 +1,6 @@
 """How far the decoder's resize is from the official demo's (PIL LANCZOS on the whole RGB frame), and how fast it is.
 
-python benchmarks/preprocess.py ../shared/footage
+python benchmarks/preprocess.py [VIDEO ...]     # the bundled clip by default
 """
 
 import sys
@@ -13,14 +13,11 @@ import numpy as np
 from av.video.reformatter import Interpolation, VideoReformatter
 from PIL import Image
 
+from vp_science.samples import sample_recording
 from vp_science.video import resize
 from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
 
-RECORDINGS = (
-    "fly/20190128_113421.120s.mp4", "bird/zf20s_low.mp4", "mouse/vid1_camera-1.avi",
-    "mouse/mouse_cylinder_CameraL_28000.mp4", "camera_trap/chimp.mp4",
-)  # fmt: skip
 EXACT = resize.INTERPOLATION & ~Interpolation.LANCZOS
 FILTERS = {
     "lanczos": Interpolation.LANCZOS | EXACT,
@@ -74,7 +71,7 @@ def speed(path: Path) -> None:
 
 
 if __name__ == "__main__":
-    footage = Path(sys.argv[1])
-    for file in RECORDINGS:
-        compare(footage / file)
-    speed(footage / RECORDINGS[0])
+    videos = [Path(argument) for argument in sys.argv[1:]] or [sample_recording()]
+    for video in videos:
+        compare(video)
+    speed(videos[0])

@@ -19,6 +19,7 @@ Converting to RGB first comes closer still (mean 0.08 - 0.26) but costs five tim
 Untagged video is read with the BT.601 matrix and limited range, as FFmpeg does; tagged video follows its tags.
 """
 
+import os
 from fractions import Fraction
 
 import av
@@ -33,6 +34,7 @@ _EXACT = (
     Interpolation.FULL_CHR_H_INT | Interpolation.FULL_CHR_H_INP | Interpolation.ACCURATE_RND | Interpolation.BITEXACT
 )
 _ANY_TIME_BASE = Fraction(1, 1000)
+_THREADS = min(4, os.cpu_count() or 1)  # the pixels are the same for any number
 INTERPOLATION = Interpolation.LANCZOS | _EXACT
 # What determines the pixels beside the source, as it is recorded. The FFmpeg version is not: it is recorded with the
 # software of a track, so that an upgrade does not turn every finished track into one with "other settings".
@@ -142,4 +144,4 @@ def _with_known_range(frame: av.VideoFrame) -> av.VideoFrame:
 def _reformat(
     scaler: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], name: str = "rgb24"
 ) -> av.VideoFrame:
-    return scaler.reformat(frame, *size, name, interpolation=INTERPOLATION, threads=1)
+    return scaler.reformat(frame, *size, name, interpolation=INTERPOLATION, threads=_THREADS)
