@@ -72,7 +72,7 @@ def embed(
     native = native_preprocess(encoder)
     height, width = (native.height, native.width) if size is None else (size, size)
     preprocess = Preprocess(height, width, fit, crop)
-    with BatchProgress() as progress, _stop_cleanly(out):
+    with _stop_cleanly(out), BatchProgress() as progress:
         from vp_science.cli.info import describe_encoder
 
         progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)

@@ -100,7 +100,8 @@ class BatchProgress:
         elif time.monotonic() - self._last_line > _PLAIN_EVERY_S:
             self._last_line = time.monotonic()
             percent = 100 * self._pace.finished / max(self._pace.grid_frames, 1)
-            self._say(f"  {self._name}: {percent:.0f} %, {self._pace.describe()}{self._overall_left()}")
+            overall = f"; all recordings: {left}" if (left := self._overall_left()) else ""
+            self._say(f"  {self._name}: {percent:.0f} %, {self._pace.describe()}{overall}")
 
     def finish(self, result: EmbedResult) -> None:
         """A recording ended."""
@@ -116,7 +117,8 @@ class BatchProgress:
 
     def _draw_overall(self) -> None:
         if self._bars is not None and self._overall is not None:
-            text = f"{len(self.results)}/{self._total}{self._overall_left()}"
+            left = self._overall_left()
+            text = f"{len(self.results)}/{self._total}{', ' if left else ''}{left}"
             self._bars.update(self._overall, completed=len(self.results), text=text)
 
     def _overall_left(self) -> str:
@@ -125,7 +127,7 @@ class BatchProgress:
         if not worked or self._total < 2:
             return ""
         mean_s = sum(result.seconds for result in worked) / len(worked)
-        return f", all recordings: about {format_seconds(mean_s * (self._total - len(self.results)))} left"
+        return f"about {format_seconds(mean_s * (self._total - len(self.results)))} left"
 
     def _say(self, line: str) -> None:
         self.console.print(line, markup=False, soft_wrap=True)
