@@ -1,7 +1,6 @@
 """Many recordings at once: what the inputs are, what their outputs are called, and the record of what happened."""
 
 import glob
-import hashlib
 import json
 import os
 import re
@@ -218,9 +217,3 @@ def append_manifest(folder: Path, result: EmbedResult, facts: dict[str, JSON]) -
         raise StoreError(
             f"cannot write {path} ({error.strerror}): expected a folder with room that you may write to"
         ) from error
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a whole file."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -13,9 +13,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
-from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs, hash_file
+from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import RecordingError, SettingsError, StoreError, VPScienceError
+from vp_science.files import hash_file
 from vp_science.recordings import Fingerprint, Recording
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance

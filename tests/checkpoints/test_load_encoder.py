@@ -9,9 +9,10 @@ import pytest
 import vp_science.checkpoints.load as module
 from vp_science.checkpoints.load import initialise, load_encoder
 from vp_science.checkpoints.registry import PRESETS, ModelSpec
-from vp_science.checkpoints.save import hash_file, hash_parameters, save_weights
+from vp_science.checkpoints.save import hash_parameters, save_weights
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError, SettingsError
+from vp_science.files import hash_file
 
 # "videoprism-tiny" is a seed, so its weights must be these bits on every machine and with every version of jax.
 TINY_SHA256 = "a376d27ec292acfaa1d56f28bac7b0fd962ced43d0eb4b29adea253384e650f7"

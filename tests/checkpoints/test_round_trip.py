@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
 from vp_science.checkpoints.layout import parameter_shapes, plan_unrolled
-from vp_science.checkpoints.save import hash_file, hash_parameters, save_weights
+from vp_science.checkpoints.save import hash_parameters, save_weights
 from vp_science.checkpoints.weights import load_into, load_weights
 from vp_science.encoder.config import EncoderConfig
 from vp_science.errors import CheckpointError
+from vp_science.files import hash_file
 
 
 def assert_same(found, expected):
@@ -181,7 +182,7 @@ class TestSaving:
         def fail(descriptor):
             raise OSError(28, "No space left on device")
 
-        monkeypatch.setattr("vp_science.checkpoints.save.os.fsync", fail)
+        monkeypatch.setattr("vp_science.files.os.fsync", fail)
         with pytest.raises(CheckpointError, match=r"No space left on device.*choose another folder"):
             save_weights(kit.encoder, path)
         assert path.read_bytes() == b"old"
@@ -194,7 +195,7 @@ import os
 from vp_science.checkpoints.load import load_encoder
 from vp_science.checkpoints import save
 from vp_science.encoder.config import EncoderConfig
-save.os.replace = lambda *names: os._exit(9)
+os.replace = lambda *names: os._exit(9)
 small = EncoderConfig(model_dim=8, num_heads=1, mlp_dim=8, num_spatial_layers=1, num_temporal_layers=1)
 save.save_weights(load_encoder(small), {str(tmp_path / "w.npz")!r})
 """

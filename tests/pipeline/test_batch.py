@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 from pipeline_tools import read_manifest
 
-from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs, hash_file, natural_key
+from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs, natural_key
 from vp_science.errors import SettingsError, StoreError
+from vp_science.files import hash_file
 
 
 def touch(folder: Path, *names: str) -> Path:

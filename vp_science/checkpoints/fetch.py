@@ -135,7 +135,7 @@ def _check_file(path: Path, spec: ModelSpec) -> Path:
             f"{spec.name}, found {size}: delete it and fetch it again"
         )
     if file.sha256 is not None:
-        from vp_science.checkpoints.save import hash_file
+        from vp_science.files import hash_file
 
         found = hash_file(path)
         if found != file.sha256:

@@ -1,16 +1,15 @@
-"""Weights to a file, complete or not at all, and the hashes that identify weights."""
+"""Weights to a file, complete or not at all, and the hash that identifies them."""
 
-import contextlib
 import hashlib
-import os
-import secrets
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from vp_science.checkpoints.layout import flatten_parameters
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError
+from vp_science.files import sync_folder, write_atomically
 from vp_science.typing import StrPath
 
 
@@ -35,16 +34,12 @@ def save_weights(encoder: VideoEncoder, path: StrPath) -> Path:
         raise CheckpointError(
             f"{path}: expected a name ending in .npz or .safetensors, found {path.suffix!r}: rename it"
         )
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
+    tensors = flatten_parameters(encoder)
     try:
-        _write(flatten_parameters(encoder), temporary, path.suffix)
-        os.replace(temporary, path)
-        _sync_folder(path.parent)
+        write_atomically(path, lambda file: _write(tensors, file, path.suffix), shared=True)
+        sync_folder(path.parent)
     except OSError as error:
         raise CheckpointError(f"{path}: expected to write weights, found {error}: choose another folder") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
     return path
 
 
@@ -57,32 +52,10 @@ def hash_parameters(encoder: VideoEncoder) -> str:
     return digest.hexdigest()
 
 
-def hash_file(path: StrPath) -> str:
-    """sha256 (hex) of a file."""
-    with Path(path).open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _write(tensors: dict[str, np.ndarray], path: Path, suffix: str) -> None:
+def _write(tensors: dict[str, np.ndarray], file: BinaryIO, suffix: str) -> None:
     if suffix == ".safetensors":
         from safetensors.numpy import save_file
 
-        save_file(tensors, path)
-        with path.open("rb+") as file:
-            os.fsync(file.fileno())
-        return
-    with path.open("xb") as file:
+        save_file(tensors, file.name)  # fills the same file; the library takes names only
+    else:
         np.savez(file, **tensors)  # type: ignore[arg-type]  # numpy takes the flag for a tensor
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make the rename itself durable, where the system can (Windows cannot)."""
-    if os.name == "nt":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -9,12 +9,12 @@ import numpy as np
 from vp_science.checkpoints.huggingface import MARKER, plan_transformers
 from vp_science.checkpoints.layout import Shape, Source, fill_parameters, parameter_shapes, plan_official, plan_unrolled
 from vp_science.checkpoints.registry import PRESETS
-from vp_science.checkpoints.save import hash_file
 from vp_science.checkpoints.tensor_files import TensorFile, TensorHeader, open_tensors
 from vp_science.encoder.config import EncoderConfig
 from vp_science.encoder.info import WeightsLayout
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError
+from vp_science.files import hash_file
 from vp_science.typing import StrPath
 
 _MAX_LISTED = 20

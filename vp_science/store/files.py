@@ -1,11 +1,10 @@
-"""Writing files so that a kill, a crash or a full disk never leaves half of one under its name."""
+"""What a full disk and other refusals of the file system come to, said before and after they happen."""
 
 import errno
 import os
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
 
 from vp_science.errors import StoreError
 
@@ -13,30 +12,6 @@ _FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 _WRONG_KIND = {errno.EISDIR, errno.ENOTDIR, errno.EEXIST}
 _ZEROS = bytes(1 << 20)
-
-
-def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
-    """Write a file under a temporary name beside it, flush it to the disk, then rename it.
-
-    Args:
-        path: the final name; what was there is replaced in one step.
-        write: writes the content to an open file.
-
-    Raises:
-        OSError: when the file system refuses; then the temporary file is removed.
-    """
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.unlink(missing_ok=True)
-    try:
-        with temporary.open("xb") as file:
-            write(file)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-        raise
 
 
 def reserve(path: Path, num_bytes: int) -> None:
@@ -74,16 +49,6 @@ def sync_file(path: Path) -> None:
     """Flush a closed file to the disk."""
     with path.open("r+b") as file:
         os.fsync(file.fileno())
-
-
-def sync_folder(path: Path) -> None:
-    """Flush the names in a folder to the disk, where the system can."""
-    with suppress(OSError):
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeGuard, runtime_checkable
 
 from vp_science.errors import SettingsError, StoreError
-from vp_science.store.files import write_atomically
+from vp_science.files import write_atomically
 from vp_science.store.provenance import JSONDict, Provenance, different_settings, json_differences, plain_json
 from vp_science.timeline.grid import SampleGrid, Windows
 

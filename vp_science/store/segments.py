@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Float, Float32, Int64
 
 from vp_science.errors import StoreError
-from vp_science.store.files import write_atomically
+from vp_science.files import write_atomically
 from vp_science.store.plan import Plan, Segment
 
 _NPY_HEADER = 1024

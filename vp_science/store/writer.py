@@ -12,7 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int64
 
 from vp_science.errors import SettingsError, StoreError
-from vp_science.store.files import explain_write_errors, sync_folder
+from vp_science.files import sync_folder
+from vp_science.store.files import explain_write_errors
 from vp_science.store.hdf5 import assemble
 from vp_science.store.lock import LOCK_NAME, FolderLock
 from vp_science.store.plan import (
