@@ -1,10 +1,14 @@
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
 # The suite runs on two cores beside other work: one XLA client per process, no preallocation games.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# Helpers beside the golden files: pytest's importlib mode does not put folders on the path.
+sys.path.insert(0, str(Path(__file__).parent / "golden"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 

@@ -1,9 +1,9 @@
-import json
 from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from transformers_layout import to_transformers
 
 from vp_science.checkpoints.layout import make_abstract_encoder, parameter_shapes
 from vp_science.checkpoints.load import initialise
@@ -34,26 +34,12 @@ def make_encoder(config: EncoderConfig, tensors: dict[str, np.ndarray] | None = 
     return encoder
 
 
-def to_transformers(tensors: dict[str, np.ndarray], config: EncoderConfig, prefix: str = "") -> dict[str, np.ndarray]:
-    """The transformers layout by the entry list that was checked against transformers itself, not by our code."""
-    entries = json.loads((GOLDEN / "npz_to_hf" / "videoprism_public_v1_large.npz_to_hf.json").read_text())
-    size = config.patch_size
-    operations = {
-        "copy": lambda x: x,
-        "flatten": lambda x: x.reshape(-1),
-        "add_leading_1": lambda x: x[None],
-        "T": lambda x: x.T,
-        "DNH->(NH)D": lambda x: x.reshape(len(x), -1).T,
-        "DNH->D(NH)": lambda x: x.reshape(len(x), -1),
-        "(PPC)D->D,C,1,P,P": lambda x: x.T.reshape(-1, 1, size, size, 3).transpose(0, 4, 1, 2, 3),
-    }
-    renamed = {}
-    for entry in entries:
-        values, layer = tensors[entry["npz"]], entry["layer"]
-        if layer is None or layer < len(values):
-            values = values if layer is None else values[layer]
-            renamed[prefix + entry["hf"]] = np.ascontiguousarray(operations[entry["op"]](values))
-    return renamed
+def prefixed_transformers(
+    tensors: dict[str, np.ndarray], config: EncoderConfig, prefix: str = ""
+) -> dict[str, np.ndarray]:
+    """The transformers layout as it lies inside a larger model."""
+    renamed = to_transformers(tensors, "large", config.patch_size)
+    return {prefix + name: values for name, values in renamed.items()}
 
 
 @pytest.fixture(scope="session")
@@ -67,7 +53,7 @@ def kit() -> SimpleNamespace:
         golden=GOLDEN,
         random_tensors=random_tensors,
         make_encoder=make_encoder,
-        to_transformers=to_transformers,
+        to_transformers=prefixed_transformers,
     )
 
 

@@ -71,7 +71,7 @@ def test_wrong_usage(run, arguments, message):
     assert code == 2
     assert out == ""
     assert message in err
-    assert "Error" in err
+    assert "─ Error ─" in err
     assert "Traceback" not in err
 
 

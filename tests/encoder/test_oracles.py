@@ -5,20 +5,18 @@ environment of its own. The published slices need the released weights (``vp-sci
 official example video, ``frames_16_288.npy`` of the hub data set MHRDYN7/videoprism_assets (16 x 288 x 288 x 3).
 """
 
-import json
 import os
-from pathlib import Path
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from transformers_layout import to_transformers
 
 from vp_science.checkpoints.load import initialise, load_encoder
 from vp_science.encoder.config import EncoderConfig
 
 pytestmark = pytest.mark.oracle
 
-MAPPINGS = Path(__file__).resolve().parents[1] / "golden" / "npz_to_hf"
 FRAMES = "VP_SCIENCE_ORACLE_FRAMES"
 # Published by the author of the transformers port from the official notebooks, CPU: tokens[0, :3, :3].
 SLICES = {
@@ -45,26 +43,6 @@ def random_weights(config):
     }
 
 
-def to_transformers(tensors, mapping, size):
-    operations = {
-        "copy": lambda x: x,
-        "flatten": lambda x: x.reshape(-1),
-        "add_leading_1": lambda x: x[None],
-        "T": lambda x: x.T,
-        "DNH->(NH)D": lambda x: x.reshape(len(x), -1).T,
-        "DNH->D(NH)": lambda x: x.reshape(len(x), -1),
-        "(PPC)D->D,C,1,P,P": lambda x: x.T.reshape(-1, 1, size, size, 3).transpose(0, 4, 1, 2, 3),
-    }
-    state = {}
-    for entry in json.loads((MAPPINGS / mapping).read_text()):
-        values, layer = tensors[entry["npz"]], entry["layer"]
-        if layer is None or layer < len(values):
-            state[entry["hf"]] = np.ascontiguousarray(
-                operations[entry["op"]](values if layer is None else values[layer])
-            )
-    return state
-
-
 @pytest.mark.parametrize("size", ["base", "large"])
 def test_transformers_gives_the_same_tokens(size, tmp_path, record_property):
     if not _has("transformers") or not _has("torch"):
@@ -75,7 +53,7 @@ def test_transformers_gives_the_same_tokens(size, tmp_path, record_property):
 
     frames = {"base": 4, "large": 2}[size]
     config = EncoderConfig(6, (frames, 4, 4), 48, 3, 2, 4, 96)
-    state = to_transformers(random_weights(config), f"videoprism_public_v1_{size}.npz_to_hf.json", config.patch_size)
+    state = to_transformers(random_weights(config), size, config.patch_size)
     theirs = VideoPrismVisionModel._from_config(
         VideoPrismVisionConfig(
             image_size=24,

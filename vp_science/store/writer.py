@@ -318,6 +318,3 @@ def _remove_folder(folder: Path, lock: FolderLock) -> None:
             with suppress(OSError):
                 path.unlink()
     lock.remove(folder)
-
-
-__all__ = ["EmbeddingWriter", "RecordingFacts", "Status", "partial_folder"]
