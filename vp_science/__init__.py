@@ -7,6 +7,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vp_science.annotations.formats import read_annotations as read_annotations
+    from vp_science.annotations.formats import write_annotations as write_annotations
     from vp_science.batch import EmbedResult as EmbedResult
     from vp_science.checkpoints.load import load_encoder as load_encoder
     from vp_science.checkpoints.save import save_weights as save_weights
@@ -19,11 +21,19 @@ if TYPE_CHECKING:
     from vp_science.samples import sample_recording as sample_recording
     from vp_science.store.reader import Embeddings as Embeddings
     from vp_science.store.reader import open_embeddings as open_embeddings
+    from vp_science.timeline.annotations import Annotations as Annotations
+    from vp_science.timeline.behaviors import Behaviors as Behaviors
+    from vp_science.timeline.ethogram import Ethogram as Ethogram
     from vp_science.timeline.grid import SampleGrid as SampleGrid
     from vp_science.video.open import open_recording as open_recording
     from vp_science.video.preprocess import Preprocess as Preprocess
 
 _HOME = {
+    "Annotations": "vp_science.timeline.annotations",
+    "Behaviors": "vp_science.timeline.behaviors",
+    "Ethogram": "vp_science.timeline.ethogram",
+    "read_annotations": "vp_science.annotations.formats",
+    "write_annotations": "vp_science.annotations.formats",
     "BatchError": "vp_science.embedding",
     "EmbedResult": "vp_science.batch",
     "Embeddings": "vp_science.store.reader",

@@ -23,6 +23,14 @@ class StoreError(VPScienceError):
     """An embedding file cannot be read or written."""
 
 
+class AnnotationError(VPScienceError):
+    """Annotations (behaviors, bouts, observed intervals) that cannot be read, contradict themselves or do not fit."""
+
+
+class ProbeError(VPScienceError):
+    """A probe that cannot be fitted, loaded, or used with these embeddings."""
+
+
 class SettingsError(VPScienceError):
     """Settings that contradict each other, or the settings of an existing file."""
 
