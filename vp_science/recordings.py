@@ -62,7 +62,8 @@ class DecodedFrame:
     Attributes:
         frame_index: the source frame that was asked for.
         shown_index: the source frame whose pixels these are. It differs from ``frame_index`` only where the source is
-            damaged: then it is the last good frame before it (or, at the very start, the first good one after it).
+            damaged: then it is the last good frame before it (or, at the very start, the first good one after it); and
+            -1 where a followed animal is not there: then the pixels are black.
         pixels: RGB.
         damaged: the asked frame did not decode, or the decoder flagged it as corrupt.
     """

@@ -318,3 +318,31 @@ def test_imports_stay_light():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_followed_animal(jobs, tmp_path):
+    """What an embedding file says of a followed animal; rows in which it was not there are NaN in tables."""
+    path = tmp_path / "m@b.embeddings.h5"
+    follow = {"subject": "b", "of_recording": "mouse_01"}
+    provenance = jobs.make_provenance(source={"backend": "test", "follow": follow})
+    with jobs.open_job(path, provenance=provenance) as writer:
+        for segment in writer.segments:
+            track, window, shown, damaged = jobs.content(writer, segment.index)
+            writer.write_segment(segment.index, track, window, np.where(shown % 5 == 3, -1, shown), damaged)
+        writer.finish()
+    with open_embeddings(path) as found:
+        absent = found.shown_index == -1
+        assert 0 < absent.sum() < 41
+        np.testing.assert_array_equal(found.present, ~absent)
+        assert (found.subject, found.target, found.bout_recording) == ("b", "", "mouse_01")
+        np.testing.assert_array_equal(np.isnan(found.to_pandas().iloc[:, 1:]).all(axis=1), absent)
+        assert np.isfinite(found.to_xarray().values[~absent]).all()
+        assert "33 of these grid frames show the animal, the others nothing" in repr(found)
+        part = found.select(0.0, 0.3)
+        np.testing.assert_array_equal(part.present, ~absent[: len(part)])
+
+
+def test_whole_frames_have_no_subject(path):
+    with open_embeddings(path) as found:
+        assert found.present.all()
+        assert (found.subject, found.target, found.bout_recording) == ("", "", "mouse_01")

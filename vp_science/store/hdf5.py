@@ -8,7 +8,8 @@ Layout (DESIGN section 5), readable with any HDF5 library::
     /window        (window, dim)     float32
     /time_s        (grid)            float64, seconds
     /frame_index   (grid)            int64, source frame on screen then
-    /shown_index   (grid)            int64, source frame whose pixels were embedded; differs at damage only
+    /shown_index   (grid)            int64, source frame whose pixels were embedded; differs at damage, and is -1
+                                     where nothing was shown (an animal was followed and not there)
     /window_start  (window)          int64, grid index
     /window_stop   (window)          int64, grid index, half-open
     /damaged_frames (damaged)        int64, source frames that did not decode

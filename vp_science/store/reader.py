@@ -262,8 +262,8 @@ def _check_values(small: dict[str, np.ndarray], num_frames: int, path: Path) -> 
     start: Int64[np.ndarray, " window"] = small["window_start"]
     stop: Int64[np.ndarray, " window"] = small["window_stop"]
     for name in ("frame_index", "shown_index", "damaged_frames"):
-        index = small[name]
-        if len(index) and (index.min() < 0 or index.max() >= num_frames):
+        index, lowest = small[name], -1 if name == "shown_index" else 0  # -1: nothing was shown
+        if len(index) and (index.min() < lowest or index.max() >= num_frames):
             raise _damaged(path, f"/{name} leaves the {num_frames} source frames")
     if not np.isfinite(time_s).all() or (np.diff(time_s) <= 0).any():
         raise _damaged(path, "/time_s does not increase")

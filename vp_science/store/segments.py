@@ -28,7 +28,7 @@ class SegmentData:
     Attributes:
         track: embeddings of the grid frames that the windows of the segment own, in the dtype of the file.
         window: one vector per window.
-        shown_index: source frame whose pixels each of these grid frames shows.
+        shown_index: source frame whose pixels each of these grid frames shows; -1 for none.
         damaged_frames: source frames that did not decode, increasing.
     """
 
@@ -63,7 +63,8 @@ def checked_segment(
         raise ValueError(f"expected track, window and shown_index of shapes {wanted}, found {shapes}")
     damaged = np.unique(np.asarray(damaged_frames, dtype=np.int64))
     for name, index in (("shown_index", shown_index), ("damaged_frames", damaged)):
-        if len(index) and not (index.min() >= 0 and index.max() < plan.recording.num_frames):
+        lowest = -1 if name == "shown_index" else 0  # -1: nothing was shown
+        if len(index) and not (index.min() >= lowest and index.max() < plan.recording.num_frames):
             raise ValueError(f"expected {name} within the {plan.recording.num_frames} source frames")
     _check_finite(track, segment.grid.start, "grid frame")
     _check_finite(window, segment.windows.start, "window")

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Bool, Float, Float64, Int64
 
 from vp_science.errors import require_extra
 from vp_science.store.provenance import Provenance
@@ -25,7 +25,8 @@ class EmbeddingTable:
         window: ``(window, dim)``, one vector per window.
         time_s: time of every grid frame in seconds, on the clock of the recording.
         frame_index: source frame on screen then.
-        shown_index: source frame whose pixels were embedded; differs from ``frame_index`` only at damage.
+        shown_index: source frame whose pixels were embedded; differs from ``frame_index`` at damage, and is -1 where
+            nothing was shown because the followed animal was not there (see ``present``).
         damaged_frames: source frames that did not decode.
         window_start: first grid frame of every window, in the grid of the recording.
         window_stop: one past its last grid frame.
@@ -80,11 +81,36 @@ class EmbeddingTable:
         """Whether the weights were random numbers."""
         return self.provenance.untrained
 
+    @property
+    def present(self) -> Bool[np.ndarray, " grid"]:
+        """Whether anything was shown. A row where it is False was made from a black picture: it says nothing."""
+        return np.asarray(self.shown_index) >= 0
+
+    @property
+    def subject(self) -> str:
+        """The animal that these embeddings follow, as bouts name it; "" for whole frames."""
+        return self._followed("subject")
+
+    @property
+    def target(self) -> str:
+        """The other animal in the picture, where a pair is followed; "" otherwise."""
+        return self._followed("target")
+
+    @property
+    def bout_recording(self) -> str:
+        """The recording as bouts name it: of a followed animal the recording it was followed in."""
+        return self._followed("of_recording") or self.recording_id
+
+    def _followed(self, name: str) -> str:
+        follow = self.provenance.source.get("follow")
+        value = follow.get(name, "") if isinstance(follow, dict) else ""
+        return value if isinstance(value, str) else ""
+
     def __len__(self) -> int:
         return self.grid_size
 
     def to_xarray(self) -> Any:
-        """The track as an ``xarray.DataArray``.
+        """The track as an ``xarray.DataArray``; NaN where nothing was shown (see ``present``).
 
         Returns:
             Dimensions ``time_s``, ``patch`` and ``feature``; coordinates ``time_s`` (seconds) and ``frame_index``;
@@ -96,7 +122,7 @@ class EmbeddingTable:
         """
         xarray = require_extra("xarray", "xarray")
         return xarray.DataArray(
-            np.asarray(self.track),
+            self._values(),
             dims=("time_s", "patch", "feature"),
             coords={"time_s": ("time_s", self.time_s), "frame_index": ("time_s", self.frame_index)},
             name="embedding",
@@ -109,7 +135,7 @@ class EmbeddingTable:
         )
 
     def to_pandas(self) -> "pd.DataFrame":
-        """The track as a table with one row per grid frame.
+        """The track as a table with one row per grid frame; NaN where nothing was shown (see ``present``).
 
         Returns:
             Index ``time_s`` (seconds); columns ``frame_index`` and ``e000``, ``e001``, ... in float32. With
@@ -121,10 +147,15 @@ class EmbeddingTable:
         """
         import pandas as pd
 
-        values = np.asarray(self.track, dtype=np.float32).reshape(self.grid_size, -1)
+        values = self._values().astype(np.float32).reshape(self.grid_size, -1)
         table = pd.DataFrame(values, index=pd.Index(self.time_s, name="time_s"), columns=self._columns())
         table.insert(0, "frame_index", self.frame_index)
         return table
+
+    def _values(self) -> Float[np.ndarray, "grid patch dim"]:
+        values = np.array(self.track)  # a copy
+        values[~self.present] = np.nan
+        return values
 
     def _columns(self) -> list[str]:
         patches = self.spatial_pool**2
@@ -146,6 +177,8 @@ class EmbeddingTable:
             f"  {len(self.window_start)} windows of {plan.num_frames} frames, stride {plan.stride}",
             f"  model {plan.model}" + (", UNTRAINED: random weights, for testing only" * self.untrained),
         ]
+        if not self.present.all():
+            lines.append(f"  {int(self.present.sum())} of these grid frames show the animal, the others nothing")
         if len(self.damaged_frames):
             lines.append(f"  {len(self.damaged_frames)} damaged source frames")
         return "\n".join(lines)

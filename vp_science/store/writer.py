@@ -169,7 +169,7 @@ class EmbeddingWriter:
             index: the segment, always ``next_segment``.
             track: embeddings of the grid frames ``segments[index].grid``; cast to the dtype of the file.
             window: one vector per window of ``segments[index].windows``.
-            shown_index: source frame whose pixels each of these grid frames shows.
+            shown_index: source frame whose pixels each of these grid frames shows; -1 for none.
             damaged_frames: source frames among them that did not decode, in any order.
 
         Raises:
