@@ -31,6 +31,10 @@ class ProbeError(VPScienceError):
     """A probe that cannot be fitted, loaded, or used with these embeddings."""
 
 
+class BenchError(VPScienceError):
+    """The data of a benchmark are not laid out as their download, or its protocol cannot be followed with them."""
+
+
 class SettingsError(VPScienceError):
     """Settings that contradict each other, or the settings of an existing file."""
 
