@@ -16,6 +16,7 @@ from vp_science.probes.dataset import window_owners
 from vp_science.probes.splits import Fold, Part, check_folds
 from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.ethogram import runs
+from vp_science.timeline.grid import plan_windows
 
 _BLOCKS_SHARE = "train and test are blocks of time of the same recordings: the same animals, light and camera"
 _WINDOWS_SHARE = (
@@ -127,30 +128,28 @@ def random_windows(
 def cut_track(track: EmbeddingTable, part: Part) -> EmbeddingTable:
     """The rows of a part as a track of its own, in memory; the whole track is returned as it is.
 
-    Only windows that lie in the part as a whole are kept, and they count from its first row: whatever reads the part
-    sees nothing of the rest.
+    Windows are laid anew over the rows, as for a recording of that length, and their vectors are means of the rows:
+    whatever reads the part sees nothing of the rest.
     """
     if part.first == 0 and part.stop in (None, len(track)):
         return track
     rows = slice(part.first, part.stop)
-    stop = len(track) if part.stop is None else part.stop
-    start, end = track.window_start - track.first_grid, track.window_stop - track.first_grid
-    inside = np.flatnonzero((start >= part.first) & (end <= stop))
-    windows = slice(int(inside[0]), int(inside[-1]) + 1) if len(inside) else slice(0, 0)
-    frames = track.frame_index[rows]
+    cells, frames = np.asarray(track.track[rows]), track.frame_index[rows]
+    windows = plan_windows(len(cells), track.provenance.num_frames, track.provenance.stride)
+    means = [cells[a:b].mean(axis=(0, 1), dtype=np.float32) for a, b in zip(windows.start, windows.stop, strict=True)]
     return EmbeddingTable(
         recording_id=track.recording_id,
         num_frames=track.num_frames,
         provenance=track.provenance,
         first_grid=0,
-        track=np.asarray(track.track[rows]),
-        window=np.asarray(track.window[windows]),
+        track=cells,
+        window=np.stack(means),
         time_s=track.time_s[rows],
         frame_index=frames,
         shown_index=track.shown_index[rows],
         damaged_frames=track.damaged_frames[np.isin(track.damaged_frames, frames)],
-        window_start=start[windows] - part.first,
-        window_stop=end[windows] - part.first,
+        window_start=windows.start,
+        window_stop=windows.stop,
     )
 
 
@@ -165,22 +164,18 @@ def _cut(track: EmbeddingTable, labelled: Bool[np.ndarray, " row"], num_blocks: 
             f"{len(rows)}: use fewer blocks, or label more"
         )
     cuts = [0, *(int(rows[len(rows) * block // num_blocks]) for block in range(1, num_blocks)), len(track)]
-    if (shortest := int(np.diff(cuts).min())) < _least(track):
+    window = track.provenance.num_frames
+    if (shortest := int(np.diff(cuts).min())) < window:
         raise ProbeError(
-            f"{track.recording_id}: expected blocks of at least {_least(track)} grid frames (one window and one "
-            f"stride), found one of {shortest}: use fewer blocks, or label more"
+            f"{track.recording_id}: expected blocks of at least {window} grid frames (one window), found one of "
+            f" {shortest}: use fewer blocks, or label more"
         )
     return cuts
 
 
-def _least(track: EmbeddingTable) -> int:
-    """Rows that surely hold a whole window."""
-    return track.provenance.num_frames + track.provenance.stride - 1
-
-
 def _is_usable(part: Part, track: EmbeddingTable, labelled: Bool[np.ndarray, " row"]) -> bool:
     stop = len(track) if part.stop is None else part.stop
-    return stop - part.first >= _least(track) and bool(labelled[part.first : stop].any())
+    return stop - part.first >= track.provenance.num_frames and bool(labelled[part.first : stop].any())
 
 
 def _pixel_spans(track: EmbeddingTable) -> _Spans:

@@ -1,0 +1,256 @@
+"""Tracks and labels joined: which bouts belong to which track, and the labelled stretches as arrays."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int8, Int64
+
+from vp_science.errors import AnnotationError, ProbeError
+from vp_science.store.tables import EmbeddingTable
+from vp_science.timeline.annotations import Annotations
+from vp_science.timeline.behaviors import Behaviors
+from vp_science.timeline.ethogram import Ethogram, runs, to_ethogram
+
+
+def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]) -> list[Ethogram]:
+    """The labels of every track at its grid times.
+
+    Annotation files name a recording in their own way: as its id, a path, a file name, with or without an ending. A
+    track takes the name that equals its id, or else the only one whose last part without ending equals the last part of
+    its id. Time in which a tracked animal was not seen is unknown.
+
+    Args:
+        annotations: labels of any recordings, perhaps of more than there are tracks.
+        tracks: whole frames (behavior of all subjects together) or single animals (behavior of that subject).
+
+    Returns:
+        One ethogram per track; all unknown where the annotations do not name its recording.
+
+    Raises:
+        AnnotationError: when two names fit one track, or no track at all is named.
+    """
+    names = match_names(annotations.recordings, [track.bout_recording for track in tracks])
+    if not any(names):
+        raise AnnotationError(
+            f"expected labels of the recordings {_listed(track.bout_recording for track in tracks)}, found labels of "
+            f"{_listed(annotations.recordings)}: rename one of them (vp-science labels convert --recording ...)"
+        )
+    return [_labels(annotations, track, name) for track, name in zip(tracks, names, strict=True)]
+
+
+def match_names(given: Sequence[str], wanted: Sequence[str]) -> list[str]:
+    """For every wanted recording id the given name that means it, or ""."""
+    by_last: dict[str, list[str]] = defaultdict(list)
+    for name in given:
+        by_last[_last_part(name)].append(name)
+    found = []
+    for name in wanted:
+        if name in given:
+            found.append(name)
+            continue
+        fitting = by_last.get(_last_part(name), [])
+        if len(fitting) > 1:
+            raise AnnotationError(
+                f"expected one recording of the labels to be {name!r}, found {_listed(fitting)}: rename all but one"
+            )
+        found.append(fitting[0] if fitting else "")
+    return found
+
+
+def _last_part(name: str) -> str:
+    last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
+    stem, dot, ending = last.rpartition(".")
+    return stem if dot and stem and ending.isalnum() and not ending.isdigit() and len(ending) <= 5 else last
+
+
+def _listed(names: Iterable[str]) -> str:
+    names = sorted(set(names))
+    return ", ".join(repr(name) for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
+
+
+def _labels(annotations: Annotations, track: EmbeddingTable, name: str) -> Ethogram:
+    ethogram = to_ethogram(annotations, name, np.asarray(track.time_s), subject=track.subject or None)
+    return hide_absent(ethogram, track)
+
+
+def hide_absent(ethogram: Ethogram, track: EmbeddingTable) -> Ethogram:
+    """The same ethogram with the time in which the animal of the track was not seen marked unknown."""
+    states = np.where(track.present[:, None], ethogram.states, -1).astype(np.int8)
+    return ethogram.with_states(states)
+
+
+@dataclass(frozen=True, eq=False)
+class Segment:
+    """A labelled stretch of a track, with context around it, in memory.
+
+    Attributes:
+        recording: id of the recording.
+        cells: ``(frame, k*k, dim)`` embeddings as stored.
+        states: ``(frame, behavior)`` 1, 0, -1 unknown.
+        windows: ``(window, 2)`` first frame and one past the last, within this stretch.
+        window_states: ``(window, behavior)`` label of the frames that a window owns: 1 when at least half of them show
+            the behavior, 0 when none does, -1 otherwise.
+    """
+
+    recording: str
+    cells: Float[np.ndarray, "frame kk dim"]
+    states: Int8[np.ndarray, "frame behavior"]
+    windows: Int64[np.ndarray, "window two"]
+    window_states: Int8[np.ndarray, "window behavior"]
+
+
+def cut_segments(track: EmbeddingTable, states: Int8[np.ndarray, "frame behavior"], context: int) -> list[Segment]:
+    """Read the labelled stretches of a track, ``context`` grid frames wider on both sides; close ones are one.
+
+    Only these are read from disk: a recording of hours with a minute of labels costs a minute.
+    """
+    known = (states >= 0).any(axis=1)
+    if not known.any():
+        return []
+    reach = np.ones(2 * context + 1)
+    wide = np.convolve(known, reach, mode="same") > 0 if len(known) >= len(reach) else np.ones_like(known)
+    owners = window_owners(track)
+    labels = window_states(states, owners, len(track.window_start))
+    segments = []
+    for first, stop in runs(np.asarray(wide)):
+        inside = (track.window_start >= first) & (track.window_stop <= stop)
+        inside &= (labels >= 0).any(axis=1)
+        windows = np.stack([track.window_start[inside], track.window_stop[inside]], axis=1) - first
+        cells = np.asarray(track.track[first:stop])
+        segments.append(Segment(track.bout_recording, cells, states[first:stop], windows, labels[inside]))
+    return segments
+
+
+def window_owners(track: EmbeddingTable) -> Int64[np.ndarray, " frame"]:
+    """For every grid frame the window in which it stands most centrally (as in ``plan_windows``)."""
+    start, stop = np.asarray(track.window_start), np.asarray(track.window_stop)
+    twice_midpoint = (start[:-1] + stop[:-1] + start[1:] + stop[1:] - 2) // 2
+    return np.searchsorted(twice_midpoint, 2 * np.arange(len(track)), side="left").astype(np.int64)
+
+
+def window_states(
+    states: Int8[np.ndarray, "frame behavior"], owner: Int64[np.ndarray, " frame"], num_windows: int
+) -> Int8[np.ndarray, "window behavior"]:
+    """Label of every window from the frames it owns; mixed windows with less than half a behavior are left out (-1)."""
+    counts = np.zeros((3, num_windows, states.shape[1]))
+    for row, value in enumerate((-1, 0, 1)):
+        np.add.at(counts[row], owner, states == value)
+    unknown, absent, present = counts
+    known = absent + present
+    labels = np.full(known.shape, -1, dtype=np.int8)
+    enough = known > unknown
+    labels[enough & (present == 0)] = 0
+    labels[enough & (present > 0) & (2 * present >= known)] = 1
+    return labels
+
+
+@dataclass(frozen=True, eq=False)
+class Holdout:
+    """Which labelled frames are kept for validation.
+
+    Attributes:
+        train: per track, ``(frame,)``: labels may be used for fitting.
+        validation: per track, ``(frame,)``: labels are used to stop, and to choose thresholds.
+        how: one sentence for the model card.
+    """
+
+    train: list[Bool[np.ndarray, " frame"]]
+    validation: list[Bool[np.ndarray, " frame"]]
+    how: str
+
+
+_SHARE = 0.2
+
+
+def plan_holdout(
+    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "frame behavior"]], wanted: Sequence[str] | None
+) -> Holdout:
+    """Keep one recording for validation, or, where every recording is needed, the last part of each.
+
+    A recording is held out only if every behavior still has an example in the others; of those, the one that shows
+    the most behaviors is taken (then the one nearest to a fifth of the labels). Otherwise the last fifth of the
+    labelled time of every recording is held out, with a gap of one window before it.
+
+    Args:
+        tracks: one per recording or animal.
+        states: their labels.
+        wanted: recordings to hold out; None chooses.
+
+    Raises:
+        ProbeError: when a wanted recording does not exist or nothing is left to fit on.
+    """
+    names = [track.bout_recording for track in tracks]
+    if wanted is not None:
+        if missing := sorted(set(wanted) - set(names)):
+            raise ProbeError(
+                f"expected validation recordings among {_listed(names)}, found {missing[0]!r}: check the name"
+            )
+        return _whole(set(wanted), names, states)
+    labelled = sorted({name for name, s in zip(names, states, strict=True) if (s >= 0).any()})
+    chosen = _choose_recording(labelled, names, states)
+    return _last_part_of_each(tracks, states) if chosen is None else _whole({chosen}, names, states)
+
+
+def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "frame behavior"]]) -> Holdout:
+    held = [np.full(len(s), name in chosen) for name, s in zip(names, states, strict=True)]
+    if not any((s[~h] >= 0).any() for s, h in zip(states, held, strict=True)):
+        raise ProbeError("expected labelled recordings besides those for validation, found none: hold out fewer")
+    return Holdout([~mask for mask in held], held, f"held-out recording {_listed(chosen)}")
+
+
+def _choose_recording(
+    labelled: Sequence[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "frame behavior"]]
+) -> str | None:
+    if len(labelled) < 2:
+        return None
+    positive = {name: np.zeros(states[0].shape[1], dtype=np.int64) for name in labelled}
+    size = dict.fromkeys(labelled, 0)
+    for name, s in zip(names, states, strict=True):
+        if name in positive:
+            positive[name] += (s == 1).sum(axis=0)
+            size[name] += int((s >= 0).any(axis=1).sum())
+    total, everything = sum(positive.values()), sum(size.values())
+    safe = [name for name in labelled if not ((total > 0) & (total - positive[name] == 0)).any()]
+    safe = [name for name in safe if size[name] <= everything / 2 and (positive[name] > 0).any()]
+    if not safe:
+        return None
+    return max(safe, key=lambda name: ((positive[name] > 0).sum(), -abs(size[name] / everything - _SHARE), name))
+
+
+def _last_part_of_each(
+    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "frame behavior"]]
+) -> Holdout:
+    """The last fifth of the labelled frames of every behavior's bouts would leak less, but not be one block."""
+    train, validation = [], []
+    for track, s in zip(tracks, states, strict=True):
+        known = np.flatnonzero((s >= 0).any(axis=1))
+        cut = int(known[int(len(known) * (1 - _SHARE))]) if len(known) else len(s)
+        frames = np.arange(len(s))
+        validation.append(frames >= cut)
+        train.append(frames < cut - track.provenance.num_frames)
+    return Holdout(
+        train,
+        validation,
+        "the last fifth of the labels of every recording, one window apart (there were too few recordings to hold one "
+        "out: thresholds are optimistic)",
+    )
+
+
+def check_same_behaviors(ethograms: Sequence[Ethogram]) -> Behaviors:
+    """The catalogue that all ethograms share.
+
+    Raises:
+        ProbeError: when they differ.
+    """
+    behaviors = ethograms[0].behaviors
+    for other in ethograms[1:]:
+        if other.behaviors.names != behaviors.names or other.behaviors.exclusive != behaviors.exclusive:
+            raise ProbeError(
+                f"expected the same behaviors for every track, found {', '.join(behaviors.names)} and "
+                f"{', '.join(other.behaviors.names)}: make all ethograms from one set of annotations"
+            )
+    if not len(behaviors):
+        raise ProbeError("expected at least one behavior, found an empty catalogue: label something first")
+    return behaviors
