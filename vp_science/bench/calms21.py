@@ -13,7 +13,7 @@ from vp_science.bench.files import (
     missing,
     videos_in,
 )
-from vp_science.bench.papers import SCIVID, VIDEOPRISM, attentive_head, videoprism_rows
+from vp_science.bench.papers import HEAD_DIFFERS, SCIVID, VIDEOPRISM, attentive_head, videoprism_rows
 from vp_science.bench.protocol import (
     BenchRecording,
     ClipSettings,
@@ -47,7 +47,7 @@ PROTOCOL = Protocol(
     "SciVid (datasets.md of google-deepmind/scivid)",
     expected={"train": 62, "val": 8, "test": 19},
     behaviors=Behaviors.of(("attack", "investigation", "mount"), background="other"),
-    clip=ClipSettings(num_frames=16, stride=1, spatial_pool=4, train_every=16),
+    clip=ClipSettings(num_frames=16, stride=1, spatial_pool=2, train_every=16),
     head=attentive_head(loss="cross-entropy"),
     metric="frame mAP",
     published=(
@@ -63,7 +63,10 @@ PROTOCOL = Protocol(
         "every sixteenth clip of the training videos is an example (SciVid's slim training set)",
         "one sigmoid per behavior, no class weights",
     ),
-    differs=("the eight validation videos are not trained on (VideoPrism's appendix names no validation set)",),
+    differs=(
+        "the eight validation videos are not trained on (VideoPrism's appendix names no validation set)",
+        *HEAD_DIFFERS,
+    ),
 )
 
 

@@ -12,7 +12,7 @@ from jaxtyping import Float32
 
 from vp_science.annotations.text_tables import read_text
 from vp_science.bench.files import check_folder, first_existing, make_study, missing, videos_in
-from vp_science.bench.papers import VIDEOPRISM, attentive_head, videoprism_rows
+from vp_science.bench.papers import HEAD_DIFFERS, VIDEOPRISM, attentive_head, videoprism_rows
 from vp_science.bench.protocol import (
     BenchRecording,
     ClipSettings,
@@ -135,6 +135,7 @@ PROTOCOL = Protocol(
         "clip; the paper's RoI feature is a query to all tokens of the clip",
         "clips start at every tenth frame",
         "the dataset's conversion renumbers frames after a gap in the keyframes; here frames keep their numbers",
+        *HEAD_DIFFERS,
     ),
 )
 

@@ -15,7 +15,7 @@ from vp_science.bench.files import (
     missing,
     read_split,
 )
-from vp_science.bench.papers import VIDEOPRISM, attentive_head, videoprism_rows
+from vp_science.bench.papers import HEAD_DIFFERS, VIDEOPRISM, attentive_head, videoprism_rows
 from vp_science.bench.protocol import (
     BenchRecording,
     ClipSettings,
@@ -73,6 +73,7 @@ PROTOCOL = Protocol(
         "every sixteenth clip is a training example",
         "the names of the behaviors are those of the label files in use; the paper does not list which of them count",
         "side and top view share the labels made on the top view",
+        *HEAD_DIFFERS,
     ),
 )
 

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Int8
 from vp_science.batch import natural_key
 from vp_science.bench.files import check_folder, fit_length, make_study, missing, pick_video
 from vp_science.bench.matlab import MatValue, read_mat, texts
-from vp_science.bench.papers import VIDEOPRISM, attentive_head, videoprism_rows
+from vp_science.bench.papers import HEAD_DIFFERS, VIDEOPRISM, attentive_head, videoprism_rows
 from vp_science.bench.protocol import (
     BenchRecording,
     ClipSettings,
@@ -66,6 +66,7 @@ PROTOCOL = Protocol(
         "the published split of the movies is not known here, so numbers of the default split are not comparable",
         "every sixteenth clip is a training example",
         "bouts in the .mat files are taken as first and last frame counted from 1, both included (as FlyTracker does)",
+        *HEAD_DIFFERS,
     ),
 )
 

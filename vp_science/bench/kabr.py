@@ -11,7 +11,7 @@ from jaxtyping import Int8
 from vp_science.annotations.text_tables import read_text
 from vp_science.batch import PICTURE_ENDINGS, natural_key
 from vp_science.bench.files import check_folder, first_existing, fit_length, make_study, missing
-from vp_science.bench.papers import VIDEOPRISM, attentive_head, videoprism_rows
+from vp_science.bench.papers import HEAD_DIFFERS, VIDEOPRISM, attentive_head, videoprism_rows
 from vp_science.bench.protocol import (
     BenchRecording,
     ClipSettings,
@@ -59,6 +59,7 @@ PROTOCOL = Protocol(
         "comparing",
         "pictures carry no times: 30 frames per second are assumed (only the spacing matters)",
         "a mini-scene of the training set is held out to stop early",
+        *HEAD_DIFFERS,
     ),
 )
 

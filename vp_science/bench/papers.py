@@ -7,6 +7,16 @@ from vp_science.bench.protocol import PublishedResult
 VIDEOPRISM = "Zhao et al. 2024, VideoPrism, arXiv 2402.13217v3, section 3.4 and appendix H"
 SCIVID = "SciVid, arXiv 2507.03578"
 
+HEAD_DIFFERS = (
+    "the head reads cached vectors, each the mean over a part of the frame (clip.spatial_pool), not all 256 tokens of "
+    "every frame; a vector comes from the clip in which its frame stands most centrally",
+    "the head has one query per behavior and attention heads of width 32; the paper's has one query and 12 heads of 64",
+    "no augmentation: the paper crops and flips clips at random and encodes them anew in every epoch",
+    "the score of a frame is the mean over the clips that contain it; the paper takes the clip around it",
+    "epochs and weight decay are not stated in the paper for these datasets; here validation data stop the training",
+)
+"""What every benchmark does otherwise, because embeddings are computed once and read many times."""
+
 _TABLE = "VideoPrism (arXiv 2402.13217v3) table 7"
 _METHODS = (
     "domain expert",

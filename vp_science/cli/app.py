@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import demo, embed, fetch, info, models
+from vp_science.cli import bench, demo, embed, fetch, info, models
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("embed")(embed.embed)
 app.command("models")(models.models)
+app.command("bench")(bench.bench)
 app.command("fetch")(fetch.fetch)
 app.command("info")(info.info)
 
