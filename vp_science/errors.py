@@ -27,6 +27,10 @@ class AnnotationError(VPScienceError):
     """Annotations (behaviors, bouts, observed intervals) that cannot be read, contradict themselves or do not fit."""
 
 
+class PoseError(VPScienceError):
+    """A pose file that cannot be read, or that is not of this recording."""
+
+
 class ProbeError(VPScienceError):
     """A probe that cannot be fitted, loaded, or used with these embeddings."""
 
