@@ -1,4 +1,4 @@
-"""Figures (matplotlib): what an embedding track looks like."""
+"""What an embedding track looks like: every moment compared with every other."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from vp_science.plots.style import INK, MUTED, new_figure
 from vp_science.recordings import Recording
 from vp_science.store.tables import EmbeddingTable
 
-_INK, _MUTED = "#1f2430", "#6b7280"
 _MAX_CELLS = 1500
 _SIDE, _LEFT, _RIGHT, _BOTTOM, _TOP, _GAP = 7.0, 0.75, 1.15, 0.65, 0.75, 0.1  # inches
 
@@ -48,16 +48,12 @@ def plot_self_similarity(
         num_thumbnails: frames in the strip.
         title: over the figure.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     time_s = np.asarray(embeddings.time_s)
     first_s, last_s = float(time_s[0]), float(time_s[-1])
     thumbnails = _thumbnails(embeddings, recording, num_thumbnails)
     strip = _SIDE / num_thumbnails * thumbnails[0].shape[0] / thumbnails[0].shape[1]
     width, height = _LEFT + _SIDE + _RIGHT, _BOTTOM + _SIDE + _GAP + strip + _TOP
-    figure = Figure(figsize=(width, height), dpi=160, facecolor="white")
-    FigureCanvasAgg(figure)
+    figure = new_figure(width, height)
 
     def place(left: float, bottom: float, wide: float, high: float) -> Any:
         return figure.add_axes((left / width, bottom / height, wide / width, high / height))
@@ -68,9 +64,9 @@ def plot_self_similarity(
     )
     _draw_legend(figure, image, place(_LEFT + _SIDE + 0.15, _BOTTOM + _SIDE - 2.0, 0.14, 2.0))
     top = height - 0.3
-    figure.text(_LEFT / width, top / height, title, color=_INK, fontsize=12.5, weight="bold")
+    figure.text(_LEFT / width, top / height, title, color=INK, fontsize=12.5, weight="bold")
     note = "untrained encoder: its weights are random numbers" if embeddings.untrained else embeddings.provenance.model
-    figure.text(_LEFT / width, (top - 0.24) / height, note, color=_MUTED, fontsize=9.5)
+    figure.text(_LEFT / width, (top - 0.24) / height, note, color=MUTED, fontsize=9.5)
     figure.savefig(path)
 
 
@@ -93,9 +89,9 @@ def _draw_matrix(axes: Any, similarity: Float[np.ndarray, "time time"], first_s:
     image = axes.imshow(
         similarity, cmap="magma", vmin=-1, vmax=1, extent=extent, aspect="auto", interpolation="nearest"
     )
-    axes.set_xlabel("time (s)", color=_INK)
-    axes.set_ylabel("time (s)", color=_INK)
-    axes.tick_params(colors=_MUTED)
+    axes.set_xlabel("time (s)", color=INK)
+    axes.set_ylabel("time (s)", color=INK)
+    axes.tick_params(colors=MUTED)
     for side in axes.spines.values():
         side.set_visible(False)
     return image
@@ -103,6 +99,6 @@ def _draw_matrix(axes: Any, similarity: Float[np.ndarray, "time time"], first_s:
 
 def _draw_legend(figure: Any, image: Any, axes: Any) -> None:
     bar = figure.colorbar(image, cax=axes, ticks=[-1, 0, 1])
-    bar.ax.set_yticklabels(["opposite", "unrelated", "alike"], color=_MUTED)
+    bar.ax.set_yticklabels(["opposite", "unrelated", "alike"], color=MUTED)
     bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)
