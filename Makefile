@@ -33,6 +33,7 @@ benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/encoder.py
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/preprocess.py
+	$(BIN)/python benchmarks/probes.py
 
 $(VENV)/bin/python:
 	scripts/venv $(VENV)

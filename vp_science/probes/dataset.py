@@ -101,7 +101,9 @@ class Segment:
     window_states: Int8[np.ndarray, "window behavior"]
 
 
-def cut_segments(track: EmbeddingTable, states: Int8[np.ndarray, "frame behavior"], context: int) -> list[Segment]:
+def cut_segments(
+    track: EmbeddingTable, states: Int8[np.ndarray, "frame behavior"], context: int, *, exclusive: bool
+) -> list[Segment]:
     """Read the labelled stretches of a track, ``context`` grid frames wider on both sides; close ones are one.
 
     Only these are read from disk: a recording of hours with a minute of labels costs a minute.
@@ -110,11 +112,13 @@ def cut_segments(track: EmbeddingTable, states: Int8[np.ndarray, "frame behavior
     if not known.any():
         return []
     reach = np.ones(2 * context + 1)
-    wide = np.convolve(known, reach, mode="same") > 0 if len(known) >= len(reach) else np.ones_like(known)
+    wide = np.ones(len(known), dtype=bool)
+    if len(known) >= len(reach):
+        wide = np.asarray(np.convolve(known, reach, mode="same") > 0.5)
     owners = window_owners(track)
-    labels = window_states(states, owners, len(track.window_start))
+    labels = window_states(states, owners, len(track.window_start), exclusive=exclusive)
     segments = []
-    for first, stop in runs(np.asarray(wide)):
+    for first, stop in runs(wide):
         inside = (track.window_start >= first) & (track.window_stop <= stop)
         inside &= (labels >= 0).any(axis=1)
         windows = np.stack([track.window_start[inside], track.window_stop[inside]], axis=1) - first
@@ -131,9 +135,16 @@ def window_owners(track: EmbeddingTable) -> Int64[np.ndarray, " frame"]:
 
 
 def window_states(
-    states: Int8[np.ndarray, "frame behavior"], owner: Int64[np.ndarray, " frame"], num_windows: int
+    states: Int8[np.ndarray, "frame behavior"],
+    owner: Int64[np.ndarray, " frame"],
+    num_windows: int,
+    *,
+    exclusive: bool,
 ) -> Int8[np.ndarray, "window behavior"]:
-    """Label of every window from the frames it owns; mixed windows with less than half a behavior are left out (-1)."""
+    """Label of every window from the frames it owns; mixed windows with less than half a behavior are left out (-1).
+
+    In an exclusive catalogue a behavior needs more than half, so that no window has two.
+    """
     counts = np.zeros((3, num_windows, states.shape[1]))
     for row, value in enumerate((-1, 0, 1)):
         np.add.at(counts[row], owner, states == value)
@@ -142,7 +153,9 @@ def window_states(
     labels = np.full(known.shape, -1, dtype=np.int8)
     enough = known > unknown
     labels[enough & (present == 0)] = 0
-    labels[enough & (present > 0) & (2 * present >= known)] = 1
+    labels[enough & (2 * present > known)] = 1
+    if not exclusive:
+        labels[enough & (present > 0) & (2 * present == known)] = 1
     return labels
 
 

@@ -173,6 +173,9 @@ class Probe(BaseEstimator):  # type: ignore[misc]
                 "expected labelled time in at least one recording, found none: unknown is never absent, so labels need "
                 "observed intervals (vp-science labels summary shows them)"
             )
+        for _, ethogram in pairs:
+            if ethogram.behaviors.exclusive:
+                ethogram.label_index()  # refuses two behaviors at once
         return [track for track, _ in pairs], [ethogram for _, ethogram in pairs]
 
     def _fit_head(
@@ -185,12 +188,12 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         """The head, its objective, and the scores of the validation labels (from a fit that did not see them)."""
         head_type = find_head(self.head)
         num_frames = tracks[0].provenance.num_frames
-        context = head_type.context(num_frames, settings)
+        context, exclusive = head_type.context(num_frames, settings), self.behaviors_.exclusive
 
         def cut(masks: Sequence[np.ndarray]) -> list[Any]:
             parts = zip(tracks, states, masks, strict=True)
             hidden = [(t, np.where(mask[:, None], s, -1).astype(np.int8)) for t, s, mask in parts]
-            return [segment for t, s in hidden for segment in cut_segments(t, s, context)]
+            return [segment for t, s in hidden for segment in cut_segments(t, s, context, exclusive=exclusive)]
 
         train, validation = cut(holdout.train), cut(holdout.validation)
         objective = self._objective([segment.states for segment in train])
@@ -279,7 +282,7 @@ class Probe(BaseEstimator):  # type: ignore[misc]
     def score(self, X: Sequence[EmbeddingTable], y: Labels) -> float:
         """Macro mAP: the mean over the behaviors of the average precision at all labelled frames."""
         tracks, ethograms = self._labelled(list(X), y)
-        return macro_average_precision([e.states for e in ethograms], [self._scores(t) for t in tracks])
+        return float(macro_average_precision([e.states for e in ethograms], [self._scores(t) for t in tracks]))
 
     def _scores(self, track: EmbeddingTable) -> Float32[np.ndarray, "grid behavior"]:
         self.check_tracks([track])

@@ -167,8 +167,8 @@ def _cut(track: EmbeddingTable, labelled: Bool[np.ndarray, " row"], num_blocks: 
     window = track.provenance.num_frames
     if (shortest := int(np.diff(cuts).min())) < window:
         raise ProbeError(
-            f"{track.recording_id}: expected blocks of at least {window} grid frames (one window), found one of "
-            f" {shortest}: use fewer blocks, or label more"
+            f"{track.recording_id}: expected blocks of at least {window} grid frames (one window), found one "
+            f"of {shortest}: use fewer blocks, or label more"
         )
     return cuts
 

@@ -90,7 +90,7 @@ class TemporalHead:
         parts = []
         for first in range(0, len(track), _CHUNK):
             low, high = max(0, first - REACH), min(len(track), first + _CHUNK + REACH)
-            x = np.asarray(track.track[low:high]).mean(axis=1, dtype=np.float32)
+            x = _inputs(np.asarray(track.track[low:high]))
             size = _CHUNK + 2 * REACH  # one shape, so that it is compiled once
             x, real = _fill(x, size), _fill(np.ones(len(x), np.float32), size)
             logits = np.asarray(_convolve_now(self.params, x[None], real[None]))[0]
@@ -128,18 +128,21 @@ def convolve(
     key: PRNGKeyArray | None,
     dropout: float,
 ) -> Float[Array, "b t class"]:
-    """Logits of every frame; beyond the ends of the track and in filled-up frames there are zeros."""
+    """Logits of every frame; beyond the ends of the track and in filled-up frames there are zeros.
+
+    A channel is dropped for a whole crop: neighbouring frames would otherwise tell what was dropped.
+    """
     keys = jax.random.split(key, len(DILATIONS) + 1) if key is not None else [None] * (len(DILATIONS) + 1)
     mask = real[..., None]
-    x = apply_dense(params["project"], normalize(x.astype(jnp.float32)))
-    x = drop(x, keys[0], dropout) * mask
+    x = apply_dense(params["project"], x)
+    x = drop(x, keys[0], dropout, whole_axis=1) * mask
     for dilation, one in zip(DILATIONS, keys[1:], strict=True):
         layer = params[f"layer{dilation}"]
         wide = jnp.pad(normalize(x) * mask, ((0, 0), (dilation, dilation), (0, 0)))
         t = x.shape[1]
         taps = [wide[:, shift * dilation : shift * dilation + t] for shift in range(3)]
         hidden = jax.nn.gelu(apply_dense(layer["reach"], jnp.concatenate(taps, axis=-1)))
-        x = x + drop(apply_dense(layer["mix"], hidden), one, dropout) * mask
+        x = x + drop(apply_dense(layer["mix"], hidden), one, dropout, whole_axis=1) * mask
     return apply_dense(params["output"], normalize(x))
 
 
@@ -159,7 +162,7 @@ class _Crops:
     @classmethod
     def of(cls, segments: Sequence[Segment], objective: Objective) -> "_Crops":
         encoded = [objective.encode(s.states) for s in segments]
-        inputs = [s.cells.mean(axis=1, dtype=np.float32) for s in segments]
+        inputs = [_inputs(s.cells) for s in segments]
         return cls(inputs, [targets for targets, _ in encoded], [known for _, known in encoded])
 
     @property
@@ -197,6 +200,14 @@ class _Crops:
     @staticmethod
     def _stack(rows: Sequence[Batch], size: int) -> Batch:
         return tuple(np.stack([_fill(row[part], size) for row in rows]) for part in range(4))
+
+
+def _inputs(cells: Float[np.ndarray, "frame kk dim"]) -> Float32[np.ndarray, "frame dim"]:
+    """Mean embedding of every frame, normalised once and not in every step."""
+    x = cells.mean(axis=1, dtype=np.float32)
+    x -= x.mean(axis=1, keepdims=True)
+    x /= np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
+    return x
 
 
 def _fill(array: np.ndarray, size: int) -> np.ndarray:

@@ -21,6 +21,7 @@ Network = Callable[..., Float[Array, "..."]]
 
 _WARM_UP = 0.05
 _CLIP = 1.0
+_GAIN = 0.01
 
 
 @dataclass(frozen=True)
@@ -95,7 +96,7 @@ def _run(
 ) -> tuple[Params, dict[str, float]]:
     rng, key = np.random.default_rng(seed), jax.random.key(seed)
     best, best_loss, best_epoch, train_loss = None, np.inf, 0, np.nan
-    epoch = 0
+    epoch, progress_epoch = 0, 0
     for epoch in range(1, settings.epochs + 1):
         values = []
         for batch in batches.train(rng):
@@ -109,9 +110,11 @@ def _run(
             continue
         current = sum(float(value) * int(n) for value, n in parts) / count
         if current < best_loss:
+            # A gain of less than a hundredth is kept, but does not keep the training going.
+            progress_epoch = epoch if current < (1 - _GAIN) * best_loss else progress_epoch
             # Copied, because the next step gives the buffers away.
             best, best_loss, best_epoch = jax.tree.map(np.asarray, jax.tree.map(jnp.copy, params)), current, epoch
-        elif epoch - best_epoch >= settings.patience:
+        if epoch - progress_epoch >= settings.patience:
             break
     log = {"epochs": float(epoch), "train_loss": train_loss}
     if best is not None:
@@ -136,11 +139,16 @@ def normalize(x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
     return jnp.asarray(centred * jax.lax.rsqrt((centred**2).mean(axis=-1, keepdims=True) + 1e-6))
 
 
-def drop(x: Float[Array, "..."], key: PRNGKeyArray | None, rate: float) -> Float[Array, "..."]:
-    """Dropout; nothing without a key."""
+def drop(
+    x: Float[Array, "..."], key: PRNGKeyArray | None, rate: float, *, whole_axis: int | None = None
+) -> Float[Array, "..."]:
+    """Dropout; nothing without a key. Along ``whole_axis`` values are kept or dropped together."""
     if key is None or rate == 0:
         return x
-    return jnp.where(jax.random.bernoulli(key, 1 - rate, x.shape), x / (1 - rate), 0.0)
+    shape = list(x.shape)
+    if whole_axis is not None:
+        shape[whole_axis] = 1
+    return jnp.where(jax.random.bernoulli(key, 1 - rate, shape), x / (1 - rate), 0.0)
 
 
 def flatten(params: Params, prefix: str = "") -> dict[str, np.ndarray]:
