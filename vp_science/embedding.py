@@ -6,8 +6,8 @@ The module is not called ``embed``: a submodule of that name would hide the func
 import os
 import time
 import traceback
-from collections.abc import Iterable, Sequence
-from contextlib import closing
+from collections.abc import Generator, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,12 +17,20 @@ from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_input
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import RecordingError, SettingsError, StoreError, VPScienceError
 from vp_science.files import hash_file
-from vp_science.recordings import Fingerprint, Recording
+from vp_science.flight import run_in_flight
+from vp_science.recordings import DecodedFrame, Fingerprint, Recording
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance
 from vp_science.store.reader import open_embeddings
 from vp_science.store.writer import EmbeddingWriter, pending_execution
-from vp_science.stream import Execution, StreamPlan, check_spatial_pool, choose_execution, embed_segments
+from vp_science.stream import (
+    Execution,
+    StreamPlan,
+    check_spatial_pool,
+    choose_execution,
+    embed_segments,
+    start_decoding,
+)
 from vp_science.timeline.grid import SampleGrid, plan_windows
 from vp_science.typing import JSON, StrPath
 from vp_science.video.hdf5_times import TimeUnit
@@ -143,13 +151,10 @@ def embed(
         "timestamps": timestamps,
         "timestamps_unit": timestamps_unit,
     }
-    job = _Job(encoder, settings, Path(out), reading, overwrite, progress)
-    items = _collect(recordings)
+    job = EmbedJob(encoder, settings, Path(out), reading, overwrite, progress)
     results = []
-    for position, item in enumerate(items):
-        result = job.run(item, position, len(items))
-        facts: dict[str, JSON] = {"checkpoint": _checkpoint(encoder), "model": encoder.info.name, "software": SOFTWARE}
-        append_manifest(job.folder, result, facts)
+    for result in run_in_flight(_collect(recordings), job):
+        append_manifest(job.folder, result, manifest_facts(encoder))
         if progress:
             progress.finish(result)
         results.append(result)
@@ -212,37 +217,71 @@ def _name(item: BatchItem | Recording) -> str:
     return item.id if isinstance(item, Recording) else item.recording_id
 
 
+def manifest_facts(encoder: VideoEncoder) -> dict[str, JSON]:
+    """What a line of the manifest says beside the result."""
+    return {"checkpoint": checkpoint_identity(encoder), "model": encoder.info.name, "software": SOFTWARE}
+
+
+@dataclass(eq=False)
+class EmbedWork:
+    """The embedding of one recording, under way.
+
+    Attributes:
+        recording: open.
+        fingerprint: of the recording when it was opened.
+        plan: grid, windows, group sizes.
+        writer: where the segments go; holds the lock on the output.
+        decoding: the first frames, decoded ahead; None when nothing is left to compute.
+        result: what is known so far.
+    """
+
+    recording: Recording
+    fingerprint: Fingerprint
+    plan: StreamPlan
+    writer: EmbeddingWriter
+    decoding: Generator[DecodedFrame, None, None] | None
+    result: EmbedResult
+
+    def close(self) -> None:
+        """End the decoding and let other processes have the output. Finished segments stay."""
+        if self.decoding is not None:
+            self.decoding.close()
+        self.writer.close()
+
+
 @dataclass(frozen=True)
-class _Job:
-    """What all recordings of a batch have in common."""
+class EmbedJob:
+    """What all recordings of a batch have in common, and the three stages of embedding one.
+
+    ``prepare`` opens and decodes ahead, ``encode`` computes, ``complete`` assembles the file. Recordings overlap: one
+    is prepared and one completed while a third is encoded.
+
+    Attributes:
+        encoder: from ``load_encoder``.
+        settings: how recordings are embedded.
+        folder: for the results.
+        reading: options of ``open_recording``.
+        overwrite: replace files that were made with other settings.
+        progress: is told about the work.
+    """
 
     encoder: VideoEncoder
     settings: EmbedSettings
     folder: Path
     reading: dict[str, Any]
-    overwrite: bool
-    progress: Progress | None
+    overwrite: bool = False
+    progress: Progress | None = None
 
-    def run(self, item: BatchItem | Recording, position: int, total: int) -> EmbedResult:
-        """Embed one recording; whatever goes wrong becomes part of the result."""
-        name = _name(item)
-        result = EmbedResult(name, "" if item.path is None else str(item.path), None, "failed")
-        started = time.monotonic()
-        try:
-            if isinstance(item, Recording):
-                result = self._embed(item, result, position, total)
-            else:
-                with open_recording(item.path, recording_id=name, **self.reading) as recording:
-                    result = self._embed(recording, result, position, total)
-        except VPScienceError as error:
-            result = replace(result, error=str(error))
-        except Exception as error:  # a bug or a fault of the machine: the rest of the night's work goes on
-            where = traceback.extract_tb(error.__traceback__)[-1]
-            place = f"{Path(where.filename).name}:{where.lineno}"
-            result = replace(result, error=f"unexpected {type(error).__name__} at {place}: {error}")
-        return replace(result, seconds=time.monotonic() - started)
+    def prepare(self, item: BatchItem | Recording, position: int, total: int) -> "_Flight":
+        """Open a recording and begin to decode it."""
+        return _Flight.begin(self, item, position, total)
 
-    def _embed(self, recording: Recording, result: EmbedResult, position: int, total: int) -> EmbedResult:
+    def begin(self, recording: Recording, result: EmbedResult) -> EmbedWork:
+        """Plan the work on an open recording, lock its output and decode the first frames.
+
+        Raises:
+            VPScienceError: when the settings do not fit the recording or the output.
+        """
         output = BatchItem(Path(), recording.id).output(self.folder)
         begun = Execution.from_json(pending_execution(output))
         plan = plan_stream(recording, self.encoder, self.settings, begun)
@@ -253,26 +292,53 @@ class _Job:
             duration_s=recording.duration_s,
             recording_sha256=fingerprint.sha256,
         )
-        with self._open_writer(output, recording, fingerprint, plan) as writer:
-            status: Literal["done", "skipped"] = "skipped" if writer.status == "already_complete" else "done"
-            if self.progress:
-                done = _finished_frames(writer, plan)
-                self.progress.start(recording.id, position, total, len(plan.grid), done, recording.duration_s)
-            on_frames = self.progress.advance if self.progress else None
-            segments = embed_segments(
-                recording, self.encoder, plan, first_segment=writer.next_segment, on_frames=on_frames
+        writer = self._open_writer(output, recording, fingerprint, plan)
+        decoding = None
+        try:
+            if writer.next_segment < plan.num_segments:
+                decoding = start_decoding(recording, plan, writer.next_segment)
+        except BaseException:
+            writer.close()
+            raise
+        return EmbedWork(recording, fingerprint, plan, writer, decoding, result)
+
+    def encode(self, work: EmbedWork, position: int, total: int) -> None:
+        """Compute and write the segments that are missing.
+
+        Raises:
+            VPScienceError: when the recording cannot be read or a segment cannot be written.
+        """
+        recording, plan, writer = work.recording, work.plan, work.writer
+        if self.progress:
+            done = _finished_frames(writer, plan)
+            self.progress.start(recording.id, position, total, len(plan.grid), done, recording.duration_s)
+        segments = embed_segments(
+            recording,
+            self.encoder,
+            plan,
+            first_segment=writer.next_segment,
+            on_frames=self.progress.advance if self.progress else None,
+            decoding=work.decoding,
+        )
+        # Closing ends the decode thread before the recording is closed, also when writing fails.
+        with closing(segments):
+            for rows in segments:
+                writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
+
+    def complete(self, work: EmbedWork) -> EmbedResult:
+        """Assemble the file, unless it was complete before.
+
+        Raises:
+            VPScienceError: when the recording changed meanwhile, or the file cannot be written.
+        """
+        status: Literal["done", "skipped"] = "skipped" if work.writer.status == "already_complete" else "done"
+        recording, fingerprint = work.recording, work.fingerprint
+        if status == "done" and recording.fingerprint() != fingerprint:
+            raise RecordingError(
+                f"{recording.path} changed while it was read: expected the same {fingerprint.num_bytes} bytes; "
+                "wait until the recording is finished, then run again with --overwrite"
             )
-            # Closing ends the decode thread before the recording is closed, also when writing fails.
-            with closing(segments):
-                for rows in segments:
-                    writer.write_segment(rows.index, rows.track, rows.window, rows.shown_index, rows.damaged_frames)
-            if status == "done" and recording.fingerprint() != fingerprint:
-                raise RecordingError(
-                    f"{recording.path} changed while it was read: expected the same {fingerprint.num_bytes} bytes; "
-                    "wait until the recording is finished, then run again with --overwrite"
-                )
-            output = writer.finish()
-        return _finished(result, status, output)
+        return _finished(work.result, status, work.writer.finish())
 
     def _open_writer(
         self, output: Path, recording: Recording, fingerprint: Fingerprint, plan: StreamPlan
@@ -288,6 +354,78 @@ class _Job:
             execution=asdict(plan.execution),
             overwrite=self.overwrite,
         )
+
+
+@dataclass(eq=False)
+class _Flight:
+    """One recording on its way through ``embed``; whatever goes wrong becomes part of the result."""
+
+    job: EmbedJob
+    position: int
+    total: int
+    result: EmbedResult
+    work: EmbedWork | None = None
+    opened: Recording | None = None
+    seconds: float = 0.0
+
+    @classmethod
+    def begin(cls, job: EmbedJob, item: BatchItem | Recording, position: int, total: int) -> "_Flight":
+        """Open the recording, if it is not open yet, and begin to decode it."""
+        result = EmbedResult(_name(item), "" if item.path is None else str(item.path), None, "failed")
+        flight = cls(job, position, total, result)
+        with flight.failing():
+            if isinstance(item, Recording):
+                recording = item
+            else:
+                recording = flight.opened = open_recording(item.path, recording_id=_name(item), **job.reading)
+            flight.work = job.begin(recording, result)
+        return flight
+
+    def encode(self) -> None:
+        """Compute what is missing."""
+        with self.failing():
+            if self.work:
+                self.job.encode(self.work, self.position, self.total)
+
+    def complete(self) -> EmbedResult:
+        """Assemble the file and close everything."""
+        with self.failing():
+            if self.work:
+                self.result = self.job.complete(self.work)
+        self.close()
+        return replace(self.result, seconds=self.seconds)
+
+    def close(self) -> None:
+        """Close the decoder, the output and, if it was opened here, the recording."""
+        if self.work:
+            self.work.close()
+        if self.opened is not None:
+            self.opened.close()
+            self.opened = None
+
+    @contextmanager
+    def failing(self) -> Iterator[None]:
+        """Keep the time that was worked, and what went wrong; after that nothing more is done."""
+        started = time.monotonic()
+        try:
+            yield
+        except Exception as error:
+            self.close()
+            self.work = None
+            self.result = replace(self.result, error=describe_failure(error))
+        except BaseException:
+            self.close()
+            raise
+        finally:
+            self.seconds += time.monotonic() - started
+
+
+def describe_failure(error: Exception) -> str:
+    """The text of a result whose recording failed; bugs and faults of the machine are named with their place."""
+    if isinstance(error, VPScienceError):
+        return str(error)
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    return f"unexpected {type(error).__name__} at {Path(where.filename).name}:{where.lineno}: {error}"
 
 
 def plan_stream(
@@ -329,7 +467,7 @@ def _finished(result: EmbedResult, status: Literal["done", "skipped"], output: P
 def _provenance(recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, grid: SampleGrid) -> Provenance:
     return Provenance(
         model=encoder.info.name,
-        checkpoint=_checkpoint(encoder),
+        checkpoint=checkpoint_identity(encoder),
         encoder_config=encoder.config.to_json(),
         preprocess=settings.preprocess.to_json(),
         source=recording.source,
@@ -343,7 +481,7 @@ def _provenance(recording: Recording, encoder: VideoEncoder, settings: EmbedSett
     )
 
 
-def _checkpoint(encoder: VideoEncoder) -> str:
+def checkpoint_identity(encoder: VideoEncoder) -> str:
     """The identity of the weights; a file that was renamed is still the same file."""
     checkpoint = encoder.info.checkpoint
     return checkpoint if encoder.info.untrained else checkpoint.split(" ")[0]

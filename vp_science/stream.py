@@ -21,7 +21,7 @@ from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import SettingsError, StoreError
 from vp_science.recordings import DecodedFrame, Recording
 from vp_science.timeline.grid import SampleGrid, Windows
-from vp_science.video.prefetch import prefetch
+from vp_science.video.prefetch import prefetch, started
 from vp_science.video.preprocess import Preprocess
 
 MAX_GROUP = 256
@@ -222,6 +222,30 @@ class _SpatialQueue:
         return self.current.pixels
 
 
+def start_decoding(
+    recording: Recording, plan: StreamPlan, first_segment: int = 0
+) -> Generator[DecodedFrame, None, None]:
+    """Decode the frames of a plan in a thread, which begins now and runs one queue ahead.
+
+    So the first frames of a recording are ready while another one is still being embedded. Closing the generator ends
+    the thread.
+
+    Args:
+        recording: where the frames come from.
+        plan: which frames.
+        first_segment: segments before it are on disk already.
+    """
+    wanted = np.unique(plan.grid.frame_index[_first_grid(plan, first_segment) :])
+    return started(prefetch(recording.decode(wanted, plan.preprocess), 2 * plan.execution.frames_per_group))
+
+
+def _first_grid(plan: StreamPlan, first_segment: int) -> int:
+    """The grid frame at which the frame group of the first wanted window begins."""
+    first_group = first_segment * plan.execution.groups_per_segment
+    first_grid = int(plan.windows.start[plan.group_windows(first_group).start])
+    return first_grid - first_grid % plan.execution.frames_per_group
+
+
 def embed_segments(
     recording: Recording,
     encoder: VideoEncoder,
@@ -229,6 +253,7 @@ def embed_segments(
     *,
     first_segment: int = 0,
     on_frames: Callable[[int], None] | None = None,
+    decoding: Generator[DecodedFrame, None, None] | None = None,
 ) -> Generator[SegmentRows, None, None]:
     """Compute the segments of a track in order, from ``first_segment`` on.
 
@@ -241,16 +266,14 @@ def embed_segments(
         plan: grid, windows and how the work is cut.
         first_segment: segments before it are on disk already.
         on_frames: called with the number of grid frames that were finished since the last call.
+        decoding: what ``start_decoding`` gave for the same plan and segment; None starts it now. It is closed here.
     """
     if first_segment >= plan.num_segments:
         return
     execution = plan.execution
     first_group = first_segment * execution.groups_per_segment
-    first_grid = int(plan.windows.start[plan.group_windows(first_group).start])
-    first_grid -= first_grid % execution.frames_per_group
-    wanted = np.unique(plan.grid.frame_index[first_grid:])
-    with closing(prefetch(recording.decode(wanted, plan.preprocess), 2 * execution.frames_per_group)) as frames:
-        queue = _SpatialQueue(encoder, plan, frames, first_grid)
+    with closing(decoding or start_decoding(recording, plan, first_segment)) as frames:
+        queue = _SpatialQueue(encoder, plan, frames, _first_grid(plan, first_segment))
         results = _one_behind(_run_group(encoder, plan, queue, group) for group in range(first_group, plan.num_groups))
         for index in range(first_segment, plan.num_segments):
             yield _collect_segment(index, plan, queue, results, on_frames)

@@ -39,6 +39,37 @@ def prefetch(items: Iterable[T], depth: int = 32) -> Generator[T, None, None]:
     return _prefetched(items, depth)
 
 
+def started(items: Generator[T, None, None]) -> Generator[T, None, None]:
+    """The same generator, with its first item (and what it takes to get it) already under way.
+
+    An exception that the first item meets is raised when that item is asked for. Closing the result closes the source,
+    also before anything was asked for.
+    """
+    # A generator that was never asked runs no finally when it is closed: it must stand inside its try block.
+    running = _started(items)
+    next(running)
+    return running  # type: ignore[return-value]
+
+
+def _started(items: Generator[T, None, None]) -> Generator[T | None, None, None]:
+    try:
+        first: T | _Failure | _End
+        try:
+            first = next(items)
+        except StopIteration:
+            first = _End()
+        except Exception as error:
+            first = _Failure(error)
+        yield None
+        if isinstance(first, _Failure):
+            raise first.error
+        if not isinstance(first, _End):
+            yield first
+            yield from items
+    finally:
+        items.close()
+
+
 def _prefetched(items: Iterable[T], depth: int) -> Generator[T, None, None]:
     waiting: queue.Queue[T | _Failure | _End] = queue.Queue(depth)
     stop = threading.Event()
