@@ -26,11 +26,13 @@ def bad(
     *,
     line: int | None = None,
     column: str = "",
+    place: str = "",
     fix: str = "correct the file",
 ) -> AnnotationError:
-    """An error about a place in an annotation file."""
-    place = f"{path}" + (f", line {line}" if line is not None else "") + (f", column {column!r}" if column else "")
-    return AnnotationError(f"{place}: expected {expected}, found {_shown(found)}: {fix}")
+    """An error about a place in an annotation file: a line and column, or a place in words (a sheet, a JSON path)."""
+    parts = [str(path), place, "" if line is None else f"line {line}", f"column {column!r}" if column else ""]
+    where = ", ".join(part for part in parts if part)
+    return AnnotationError(f"{where}: expected {expected}, found {_shown(found)}: {fix}")
 
 
 def _shown(found: object) -> str:
@@ -97,11 +99,13 @@ class TextTable:
         path: the file.
         columns: names of the header, stripped, in order.
         rows: lines that are not empty.
+        header_line: where the header stands in the file, from 1.
     """
 
     path: Path
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
+    header_line: int = 1
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.rows)
@@ -115,11 +119,6 @@ class TextTable:
         for name in columns:
             if name not in self.columns:
                 raise bad(self.path, f"a column {name!r}", ", ".join(self.columns), line=self.header_line)
-
-    @property
-    def header_line(self) -> int:
-        """Where the header stands, as far as the rows tell."""
-        return max(1, self.rows[0].line - 1) if self.rows else 1
 
     def number(self, row: Row, column: str) -> float:
         """A finite number; a decimal comma counts as a point.
@@ -186,14 +185,14 @@ def parse_table(path: Path, text: str, *, delimiter: str | None = None, skip: in
     # The csv module counts the lines of quoted cells with line breaks right.
     reader = csv.reader(io.StringIO("".join(lines[skip:]), newline=""), delimiter=separator)
     columns: tuple[str, ...] = ()
-    rows = []
+    rows, header_line = [], 1
     try:
         for cells in reader:
             if not any(cell.strip() for cell in cells):
                 continue
             line = skip + reader.line_num
             if not columns:
-                columns = _header(path, cells, line)
+                columns, header_line = _header(path, cells, line), line
                 continue
             if len(cells) > len(columns) and any(cell.strip() for cell in cells[len(columns) :]):
                 raise bad(path, f"{len(columns)} cells as in the header", f"{len(cells)} cells", line=line)
@@ -201,7 +200,7 @@ def parse_table(path: Path, text: str, *, delimiter: str | None = None, skip: in
             rows.append(Row(line, {name: cell.strip() for name, cell in zip(columns, cells, strict=False)}))
     except csv.Error as error:
         raise bad(path, "delimited text", str(error), line=skip + reader.line_num) from error
-    return TextTable(path, columns, tuple(rows))
+    return TextTable(path, columns, tuple(rows), header_line)
 
 
 def _header(path: Path, cells: Sequence[str], line: int) -> tuple[str, ...]:
