@@ -12,12 +12,13 @@ from jaxtyping import Float64, Int64, Num
 from PIL import Image, UnidentifiedImageError
 
 from vp_science.errors import RecordingError
-from vp_science.recordings import Fingerprint, RecordingWarning, fingerprint_files
+from vp_science.recordings import Fingerprint, RecordingWarning
 from vp_science.typing import JSON
 from vp_science.video.h5_access import check_storage, get_dataset, h5_errors, open_h5
 from vp_science.video.hdf5_layouts import Layout
 from vp_science.video.hdf5_times import TimeUnit, find_times
 from vp_science.video.images import image_pixels
+from vp_science.video.original import fingerprint_hdf5
 from vp_science.video.resize import RESIZE
 from vp_science.video.stack import Picture, StackRecording
 from vp_science.video.times import TIMES_ADVICE, Number, TimeValues, checked_times
@@ -167,9 +168,9 @@ class Hdf5Recording(StackRecording):
         return picture
 
     def fingerprint(self) -> Fingerprint:
-        """Size, partial hash and frame count."""
+        """Size, partial hash and frame count, of the file without annotations that were written into it."""
         with h5_errors(self.path):
-            return fingerprint_files([self.path], self.num_frames)
+            return fingerprint_hdf5(self.path, self.num_frames)
 
     def close(self) -> None:
         """Release the file."""

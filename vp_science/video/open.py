@@ -7,7 +7,8 @@ from typing import TypedDict
 
 import numpy as np
 
-from vp_science.errors import RecordingError, SettingsError
+from vp_science.errors import RecordingError, SettingsError, StoreError
+from vp_science.journal.log import refuse_unfinished
 from vp_science.recordings import Recording
 from vp_science.typing import StrPath
 from vp_science.video.array import ArrayRecording
@@ -100,6 +101,10 @@ def _open_hdf5(
     timestamps_unit: TimeUnit | None,
     recording_id: str | None,
 ) -> Recording:
+    try:
+        refuse_unfinished(path)
+    except StoreError as error:
+        raise RecordingError(str(error)) from error
     with open_h5(path) as file:
         with h5_errors(path):
             layout = find_layout(file, path, dataset)
