@@ -11,7 +11,7 @@ from vp_science.errors import AnnotationError, ProbeError
 from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
-from vp_science.timeline.ethogram import Ethogram, runs, to_ethogram
+from vp_science.timeline.ethogram import Ethogram, to_ethogram
 
 
 def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]) -> list[Ethogram]:
@@ -87,6 +87,7 @@ class Segment:
 
     Attributes:
         recording: id of the recording.
+        first: grid index of its first frame.
         cells: ``(frame, k*k, dim)`` embeddings as stored.
         states: ``(frame, behavior)`` 1, 0, -1 unknown.
         windows: ``(window, 2)`` first frame and one past the last, within this stretch.
@@ -95,6 +96,7 @@ class Segment:
     """
 
     recording: str
+    first: int
     cells: Float[np.ndarray, "frame kk dim"]
     states: Int8[np.ndarray, "frame behavior"]
     windows: Int64[np.ndarray, "window two"]
@@ -108,22 +110,21 @@ def cut_segments(
 
     Only these are read from disk: a recording of hours with a minute of labels costs a minute.
     """
-    known = (states >= 0).any(axis=1)
-    if not known.any():
+    known = np.flatnonzero((states >= 0).any(axis=1))
+    if not len(known):
         return []
-    reach = np.ones(2 * context + 1)
-    wide = np.ones(len(known), dtype=bool)
-    if len(known) >= len(reach):
-        wide = np.asarray(np.convolve(known, reach, mode="same") > 0.5)
+    close = np.flatnonzero(np.diff(known) > 2 * context + 1)
+    first_known, last_known = known[np.append(0, close + 1)], known[np.append(close, len(known) - 1)]
     owners = window_owners(track)
     labels = window_states(states, owners, len(track.window_start), exclusive=exclusive)
     segments = []
-    for first, stop in runs(wide):
+    for low, high in zip(first_known, last_known, strict=True):
+        first, stop = max(0, int(low) - context), min(len(track), int(high) + 1 + context)
         inside = (track.window_start >= first) & (track.window_stop <= stop)
         inside &= (labels >= 0).any(axis=1)
         windows = np.stack([track.window_start[inside], track.window_stop[inside]], axis=1) - first
         cells = np.asarray(track.track[first:stop])
-        segments.append(Segment(track.bout_recording, cells, states[first:stop], windows, labels[inside]))
+        segments.append(Segment(track.bout_recording, first, cells, states[first:stop], windows, labels[inside]))
     return segments
 
 

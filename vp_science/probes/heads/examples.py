@@ -8,9 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Bool, Float32, Float64
+from jaxtyping import Array, Bool, Float32, Float64
 from scipy.optimize import minimize_scalar
 
 from vp_science.probes.heads.base import Arrays, HeadSettings, TrainingData, take
@@ -230,9 +231,12 @@ def _best_sharpness(
     known: Bool[np.ndarray, "window class"],
     objective: Objective,
 ) -> float:
+    @jax.jit
+    def loss(log_sharpness: Float32[Array, ""]) -> Float32[Array, ""]:
+        return objective.loss(jnp.exp(log_sharpness) * similarity, jnp.asarray(targets), jnp.asarray(known))
+
     def cost(log_sharpness: float) -> float:
-        logits = jnp.asarray(np.exp(log_sharpness) * similarity, jnp.float32)
-        return float(objective.loss(logits, jnp.asarray(targets), jnp.asarray(known)))
+        return float(loss(jnp.float32(log_sharpness)))
 
     # From almost flat to very sure; the cost has one valley.
     best: Float64[np.ndarray, ""] = np.asarray(minimize_scalar(cost, bounds=(-1.0, 5.0), method="bounded").x)

@@ -207,7 +207,7 @@ def _inputs(cells: Float[np.ndarray, "frame kk dim"]) -> Float32[np.ndarray, "fr
     x = cells.mean(axis=1, dtype=np.float32)
     x -= x.mean(axis=1, keepdims=True)
     x /= np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
-    return x
+    return np.asarray(x)
 
 
 def _fill(array: np.ndarray, size: int) -> np.ndarray:
