@@ -1,0 +1,183 @@
+"""Smoothing in seconds: a running median of scores, gaps filled and short bouts dropped in states.
+
+Frames have durations (``ethogram.frame_edges``), so a recording of variable frame rate is treated as what it is.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float64, Int64
+
+from vp_science.timeline.ethogram import frame_edges, runs
+
+_TOLERANCE_S = 1e-3
+"""Containers and annotation programs round times to this; a gap of "0.1 s" may measure 0.1004 s."""
+
+_WINDOWS_AT_ONCE = 1 << 22
+"""Numbers that are sorted at once: bounds the memory of the running median."""
+
+
+def tolerance_s(time_s: Float64[np.ndarray, " frame"]) -> float:
+    """Slack of comparisons between durations: a millisecond, but at most a third of the shortest frame."""
+    shortest = float(np.diff(frame_edges(time_s)).min()) if len(time_s) else _TOLERANCE_S
+    return min(_TOLERANCE_S, shortest / 3)
+
+
+def running_median(
+    scores: Float64[np.ndarray, "frame behavior"],
+    time_s: Float64[np.ndarray, " frame"],
+    known: Bool[np.ndarray, "frame behavior"],
+    width_s: float,
+) -> Float64[np.ndarray, "frame behavior"]:
+    """Median over a window of ``width_s`` around the middle of every frame, frames weighted by their time in it.
+
+    The window shrinks towards the borders of known time (it stays centred), so the first and last frame keep their
+    value. Where two values share the window equally, the frame keeps the nearer to its own.
+
+    Args:
+        scores: of every frame; what is not known is ignored and returned as it is.
+        time_s: frame times in seconds.
+        known: where scores are known; a window never reaches across an unknown frame.
+        width_s: width of the window in seconds.
+    """
+    done, edges, slack = scores.copy(), frame_edges(time_s), tolerance_s(time_s)
+    for column in range(scores.shape[1]):
+        for first, stop in runs(known[:, column]):
+            span = slice(first, stop)
+            done[span, column] = _median_of_run(scores[span, column], edges[first : stop + 1], width_s, slack)
+    return done
+
+
+def _median_of_run(
+    values: Float64[np.ndarray, " frame"], edges: Float64[np.ndarray, " edge"], width_s: float, slack: float
+) -> Float64[np.ndarray, " frame"]:
+    middle = (edges[:-1] + edges[1:]) / 2
+    half = np.minimum(width_s / 2, np.minimum(middle - edges[0], edges[-1] - middle))
+    low, high = middle - half, middle + half
+    first = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, len(values) - 1)
+    stop = np.clip(np.searchsorted(edges, high, side="left"), 1, len(values))
+    done = values.copy()
+    widest = int((stop - first).max(initial=1))
+    if widest < 2:
+        return done
+    rows = max(1, _WINDOWS_AT_ONCE // widest)
+    for begin in range(0, len(values), rows):
+        part = slice(begin, begin + rows)
+        index = first[part, None] + np.arange(widest)
+        inside = index < stop[part, None]
+        index = np.minimum(index, len(values) - 1)
+        weight = np.minimum(edges[index + 1], high[part, None]) - np.maximum(edges[index], low[part, None])
+        done[part] = _weighted_median(values[index], np.where(inside, np.maximum(weight, 0), 0), values[part], slack)
+    return done
+
+
+def _weighted_median(
+    values: Float64[np.ndarray, "frame window"],
+    weight: Float64[np.ndarray, "frame window"],
+    own: Float64[np.ndarray, " frame"],
+    slack: float,
+) -> Float64[np.ndarray, " frame"]:
+    """The own value, moved no further than until neither side holds more than half of the weight."""
+    order = np.argsort(values, axis=1)
+    values, weight = np.take_along_axis(values, order, axis=1), np.take_along_axis(weight, order, axis=1)
+    up_to = np.cumsum(weight, axis=1)
+    total = up_to[:, -1:]
+    most = total / 2 + np.minimum(slack, total / 4)
+    row = np.arange(len(values))
+    highest = values[row, (up_to > most).argmax(axis=1)]
+    from_here = total - up_to + weight
+    lowest = values[row, values.shape[1] - 1 - (from_here > most)[:, ::-1].argmax(axis=1)]
+    return np.asarray(np.clip(own, lowest, highest))
+
+
+def clean(
+    on: Bool[np.ndarray, "frame behavior"],
+    time_s: Float64[np.ndarray, " frame"],
+    known: Bool[np.ndarray, "frame behavior"],
+    *,
+    exclusive: bool,
+    fill_gap_s: int | float = 0.0,
+    min_bout_s: int | float = 0.0,
+    root_s: int | float = 0.0,
+) -> Bool[np.ndarray, "frame behavior"]:
+    """Fill short gaps within a behavior, then drop short bouts, until neither is left.
+
+    A gap is filled when the same behavior stands on both sides, every frame in it is known, and (exclusive) nothing
+    else happens in it. In an exclusive catalogue the shortest bouts go first, and what they leave may be filled: a
+    flicker does not take the bout around it with it. Unknown frames break bouts and gaps.
+
+    Args:
+        on: where each behavior happens.
+        time_s: frame times in seconds.
+        known: where the state is known.
+        exclusive: at most one behavior happens at a time.
+        fill_gap_s: gaps of at most this duration are filled.
+        min_bout_s: bouts shorter than this are dropped.
+        root_s: gaps and bouts shorter than this go as well.
+    """
+    edges, slack = frame_edges(time_s), tolerance_s(time_s)
+    done = on & known
+    min_s = max(min_bout_s, root_s) - slack
+    while True:
+        before = done
+        done = _fill(done, known, edges, exclusive, fill_gap_s + slack, root_s - slack)
+        done = _drop(done, edges, exclusive, min_s, slack)
+        if np.array_equal(done, before):
+            return done
+
+
+def _fill(
+    on: Bool[np.ndarray, "frame behavior"],
+    known: Bool[np.ndarray, "frame behavior"],
+    edges: Float64[np.ndarray, " edge"],
+    exclusive: bool,
+    at_most_s: float,
+    less_than_s: float,
+) -> Bool[np.ndarray, "frame behavior"]:
+    done = on.copy()
+    anything = _running_count(np.asarray(on.any(axis=1)))
+    for column in range(on.shape[1]):
+        first, stop = _spans(on[:, column])
+        begin, end = stop[:-1], first[1:]
+        gap_s = edges[end] - edges[begin]
+        num_known = _running_count(known[:, column])
+        fills = ((gap_s <= at_most_s) | (gap_s < less_than_s)) & (num_known[end] - num_known[begin] == end - begin)
+        if exclusive:
+            fills &= anything[end] == anything[begin]
+        done[:, column] |= _painted(begin[fills], end[fills], len(on))
+    return done
+
+
+def _drop(
+    on: Bool[np.ndarray, "frame behavior"],
+    edges: Float64[np.ndarray, " edge"],
+    exclusive: bool,
+    min_s: float,
+    slack: float,
+) -> Bool[np.ndarray, "frame behavior"]:
+    spans = [_spans(on[:, column]) for column in range(on.shape[1])]
+    if exclusive:
+        shortest = min((float((edges[b] - edges[a]).min(initial=np.inf)) for a, b in spans), default=np.inf)
+        min_s = min(min_s, shortest + slack)
+    done = on.copy()
+    for column, (first, stop) in enumerate(spans):
+        short = edges[stop] - edges[first] < min_s
+        done[:, column] &= ~_painted(first[short], stop[short], len(on))
+    return done
+
+
+def _spans(on: Bool[np.ndarray, " frame"]) -> tuple[Int64[np.ndarray, " run"], Int64[np.ndarray, " run"]]:
+    found = np.array(runs(on), dtype=np.int64).reshape(-1, 2)
+    return found[:, 0], found[:, 1]
+
+
+def _running_count(on: Bool[np.ndarray, " frame"]) -> Int64[np.ndarray, " edge"]:
+    return np.concatenate([[0], np.cumsum(on)]).astype(np.int64)
+
+
+def _painted(
+    first: Int64[np.ndarray, " run"], stop: Int64[np.ndarray, " run"], num_frames: int
+) -> Bool[np.ndarray, " frame"]:
+    """Frames in any of these index ranges, which do not overlap."""
+    change = np.zeros(num_frames + 1, dtype=np.int64)
+    np.add.at(change, first, 1)
+    np.add.at(change, stop, -1)
+    return np.asarray(np.cumsum(change)[:-1] > 0)
