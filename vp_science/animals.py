@@ -1,11 +1,15 @@
 """The animals of a recording, each as a recording of its own."""
 
+import glob
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from itertools import permutations
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+from vp_science.batch import BatchItem
 from vp_science.errors import PoseError, SettingsError
 from vp_science.files import hash_file
 from vp_science.poses.body import animal_tracks
@@ -13,8 +17,9 @@ from vp_science.poses.load import find_pose_file, read_points
 from vp_science.recordings import Recording
 from vp_science.timeline.animals import AnimalTrack
 from vp_science.typing import JSON, StrPath
-from vp_science.video.crop_path import FollowSettings, pair_path, single_path
+from vp_science.video.crop_path import PAIRS_NEED_ROTATE, FollowSettings, pair_path, single_path
 from vp_science.video.follow import FollowedRecording
+from vp_science.video.open import open_recording
 
 Poses = StrPath | Mapping[str, StrPath]
 Subjects = Sequence[str] | Mapping[str, str]
@@ -51,33 +56,11 @@ def follow_animals(
         MissingExtraError: when an optional package is needed (extra ``pose``).
     """
     settings = settings or FollowSettings()
-    video = None if recording.path is None else recording.path.name
-    points = read_points(pose_file, video=video)
-    tracks = animal_tracks(
-        points, pose_file, min_points=settings.min_points, min_score=settings.min_score, axis=settings.axis
-    )
-    named = _chosen(tracks, subjects, Path(pose_file))
-    pose: dict[str, JSON] = {"file": Path(pose_file).name, "format": points.format, "sha256": hash_file(pose_file)}
-    size = (recording.width, recording.height)
-    try:
-        followed = [
-            FollowedRecording(
-                recording, followed_id(recording.id, name), single_path(track, recording.time_s, size, settings),
-                subject=name, settings=settings, pose=pose,
-            )
-            for name, track in named.items()
-        ]  # fmt: skip
-        for one, other in permutations(named, 2) if pairs else ():
-            path = pair_path(named[one], named[other], recording.time_s, size, settings)
-            followed.append(
-                FollowedRecording(
-                    recording, followed_id(recording.id, one, other), path,
-                    subject=one, target=other, settings=settings, pose=pose,
-                )
-            )  # fmt: skip
-    except PoseError as error:
-        raise PoseError(f"{pose_file}: {error}") from error
-    return followed
+    poses = _read(pose_file, recording.path, settings, subjects)
+    return [
+        _follow(recording, poses, settings, subject, target, owned=False)
+        for subject, target in _who(poses.tracks, pairs)
+    ]
 
 
 def followed_id(recording_id: str, subject: str, target: str = "") -> str:
@@ -127,7 +110,7 @@ def pose_file_of(recording_id: str, path: Path | None, poses: Poses, *, alone: b
     if where.is_dir():
         return find_pose_file(name, where)
     if not where.exists() and any(char in os.fspath(poses) for char in "*?["):
-        return find_pose_file(name, _matching(os.fspath(poses)))
+        return find_pose_file(name, sorted(Path(match) for match in glob.glob(os.fspath(poses), recursive=True)))
     if not alone:
         raise PoseError(
             f"{where}: expected a folder of pose files, or one file for one recording, found one file for several "
@@ -136,10 +119,152 @@ def pose_file_of(recording_id: str, path: Path | None, poses: Poses, *, alone: b
     return where
 
 
-def _matching(pattern: str) -> Iterable[Path]:
-    import glob
+@dataclass(frozen=True)
+class FollowedItem(BatchItem):
+    """One animal (or pair) of one recording of a batch; opened when its turn comes.
 
-    return [Path(match) for match in sorted(glob.glob(pattern, recursive=True))]
+    Attributes:
+        of_recording: id of the recording.
+        pose_file: where the animals are.
+        settings: how pictures are cut.
+        subjects: the animal's name in the pose file, and the name that bouts use; for a pair both.
+        error: why there is nothing to open; then only ``open`` says so, and the rest of the batch goes on.
+    """
+
+    of_recording: str
+    pose_file: Path
+    settings: FollowSettings
+    subjects: tuple[tuple[str, str], ...] = ()
+    error: str = ""
+
+    def open(self, reading: Mapping[str, Any]) -> FollowedRecording:
+        """Open the recording and follow the animal through it.
+
+        Args:
+            reading: options of ``open_recording``.
+
+        Raises:
+            RecordingError: when the recording cannot be read.
+            PoseError: when the poses cannot be read, or are not of this recording.
+        """
+        if self.error:
+            raise PoseError(self.error)
+        poses = _read(self.pose_file, self.path, self.settings, dict(self.subjects))
+        names = [new for _, new in self.subjects]
+        recording = open_recording(self.path, recording_id=self.of_recording, **reading)
+        try:
+            return _follow(recording, poses, self.settings, names[0], "".join(names[1:]), owned=True)
+        except BaseException:
+            recording.close()
+            raise
+
+
+def follow_batch(
+    items: Sequence[BatchItem | Recording],
+    poses: Poses,
+    settings: FollowSettings,
+    *,
+    subjects: Subjects | None = None,
+    pairs: bool = False,
+    whole_frame: bool = True,
+) -> list[BatchItem | Recording]:
+    """Put the animals of every recording behind it.
+
+    Args:
+        items: the recordings of a batch.
+        poses: see ``pose_file_of``.
+        settings: how pictures are cut.
+        subjects: see ``follow_animals``.
+        pairs: see ``follow_animals``.
+        whole_frame: keep the recordings themselves.
+
+    Returns:
+        Recordings and animals. Where poses cannot be found or read there is a single item that fails with the reason.
+
+    Raises:
+        SettingsError: when pairs are asked for and pictures are not turned.
+    """
+    if pairs and not settings.rotate:
+        raise SettingsError(PAIRS_NEED_ROTATE)
+    followed: list[BatchItem | Recording] = []
+    for item in items:
+        name = item.id if isinstance(item, Recording) else item.recording_id
+        animals: Sequence[BatchItem | Recording]
+        try:
+            pose_file = pose_file_of(name, item.path, poses, alone=len(items) == 1)
+            if isinstance(item, Recording):
+                animals = follow_animals(item, pose_file, settings, subjects=subjects, pairs=pairs)
+            else:
+                animals = _items(item, pose_file, settings, subjects, pairs)
+        except (PoseError, SettingsError) as error:
+            failing = FollowedItem(item.path or Path(name), name, name, Path(), settings, error=str(error))
+            followed.append(failing)
+            continue
+        followed += [item, *animals] if whole_frame else animals
+    return followed
+
+
+def _items(
+    item: BatchItem, pose_file: Path, settings: FollowSettings, subjects: Subjects | None, pairs: bool
+) -> list[FollowedItem]:
+    tracks = _read(pose_file, item.path, settings, subjects).tracks
+    return [
+        FollowedItem(
+            item.path, followed_id(item.recording_id, subject, target), item.recording_id, pose_file, settings,
+            tuple((tracks[name].name, name) for name in (subject, target) if name),
+        )
+        for subject, target in _who(tracks, pairs)
+    ]  # fmt: skip
+
+
+def _who(tracks: Mapping[str, AnimalTrack], pairs: bool) -> list[tuple[str, str]]:
+    return [(name, "") for name in tracks] + (list(permutations(tracks, 2)) if pairs else [])
+
+
+@dataclass(frozen=True, eq=False)
+class _Poses:
+    """Animals by the names that bouts use, and the facts of the file."""
+
+    path: Path
+    tracks: dict[str, AnimalTrack]
+    facts: dict[str, JSON]
+
+
+def _read(pose_file: StrPath, recording: Path | None, settings: FollowSettings, subjects: Subjects | None) -> _Poses:
+    path = Path(pose_file)
+    points = read_points(path, video=None if recording is None else recording.name)
+    tracks = animal_tracks(
+        points, path, min_points=settings.min_points, min_score=settings.min_score, axis=settings.axis
+    )
+    return _Poses(
+        path,
+        _chosen(tracks, subjects, path),
+        {"format": points.format, "sha256": hash_file(path)},
+    )
+
+
+def _follow(
+    recording: Recording, poses: _Poses, settings: FollowSettings, subject: str, target: str, *, owned: bool
+) -> FollowedRecording:
+    size = (recording.width, recording.height)
+    one = poses.tracks[subject]
+    try:
+        if target:
+            path = pair_path(one, poses.tracks[target], recording.time_s, size, settings)
+        else:
+            path = single_path(one, recording.time_s, size, settings)
+    except PoseError as error:
+        raise PoseError(f"{poses.path}: {error}") from error
+    return FollowedRecording(
+        recording,
+        followed_id(recording.id, subject, target),
+        path,
+        subject=subject,
+        target=target,
+        settings=settings,
+        pose=poses.facts | {"animals": [poses.tracks[name].name for name in (subject, target) if name]},
+        owned=owned,
+    )
 
 
 def _chosen(tracks: dict[str, AnimalTrack], subjects: Subjects | None, path: Path) -> dict[str, AnimalTrack]:

@@ -10,6 +10,10 @@ from vp_science.errors import PoseError, SettingsError
 from vp_science.timeline.animals import AnimalTrack
 from vp_science.typing import JSON
 
+PAIRS_NEED_ROTATE = (
+    "pairs: expected rotate=True, found False: only the direction of the subject tells pictures of (a, b) from those "
+    "of (b, a)"
+)
 _FWHM = 2.355
 """Full width at half maximum of a Gaussian, in standard deviations."""
 _SWAP = np.radians(120)
@@ -154,10 +158,7 @@ def pair_path(
         PoseError: see ``single_path``.
     """
     if not settings.rotate:
-        raise SettingsError(
-            "pairs: expected rotate=True, found False: only the subject's direction tells pictures of (a, b) from "
-            "those of (b, a)"
-        )
+        raise SettingsError(PAIRS_NEED_ROTATE)
     one = single_path(subject, time_s, frame_size, settings)
     other = single_path(target, time_s, frame_size, replace(settings, rotate=False))
     shown = one.shown & other.shown

@@ -29,13 +29,14 @@ class FollowedRecording(Recording):
     the frame, or of the region of interest (``Preprocess.crop``), are black.
 
     Args:
-        recording: what the animal is in; it stays open when this one is closed.
+        recording: what the animal is in; it stays open when this one is closed, unless it is owned.
         recording_id: the id of this one.
         path: where to cut.
         subject: the animal, as bouts name it.
         target: the other animal of a pair, or "".
         settings: how the path was made.
         pose: facts about the pose file, for the provenance.
+        owned: closing this one closes the recording.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class FollowedRecording(Recording):
         target: str = "",
         settings: FollowSettings,
         pose: dict[str, JSON],
+        owned: bool = False,
     ) -> None:
         self.id = recording_id
         self.path = recording.path
@@ -56,6 +58,7 @@ class FollowedRecording(Recording):
         self.subject = subject
         self.target = target
         self.crops = path
+        self._owned = owned
         self.height = self.width = int(np.median(path.side[path.shown])) if path.shown.any() else int(path.side[0])
         follow: dict[str, JSON] = {
             "subject": subject,
@@ -103,7 +106,9 @@ class FollowedRecording(Recording):
         return self.inner.fingerprint()
 
     def close(self) -> None:
-        """Nothing: whoever opened the recording closes it."""
+        """Close the recording the animal is in, if it was opened for this one alone."""
+        if self._owned:
+            self.inner.close()
 
 
 class CropCutter:
