@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 from vp_science.errors import SettingsError, StoreError
 from vp_science.typing import JSON, StrPath
@@ -18,7 +18,7 @@ MANIFEST = "manifest.jsonl"
 OUTPUT_ENDING = ".embeddings.h5"
 
 _VIDEO = "3gp asf avi dv flv gif m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
-_OTHER = "h5 hdf5 he5 nwb slp tif tiff npy"
+_OTHER = "h5 hdf5 he5 nwb slp tif tiff npy seq"
 RECORDING_ENDINGS = frozenset(f".{ending}" for ending in f"{_VIDEO} {_OTHER}".split())
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
@@ -168,7 +168,7 @@ def _holds_pictures_only(names: Sequence[str]) -> bool:
 
 
 def _is_ours(name: str) -> bool:
-    return name.endswith((OUTPUT_ENDING, ".ethogram.h5")) or name == MANIFEST
+    return name.endswith((OUTPUT_ENDING, ".ethogram.h5", ".ethogram.nwb")) or name == MANIFEST
 
 
 def _unique_names(items: list[BatchItem]) -> list[BatchItem]:
@@ -198,7 +198,15 @@ def natural_key(name: StrPath) -> list[tuple[int, int, str]]:
     return [(0, int(part), "") if part.isascii() and part.isdigit() else (1, 0, part) for part in parts]
 
 
-def append_manifest(folder: Path, result: EmbedResult, facts: dict[str, JSON]) -> None:
+@runtime_checkable
+class ManifestEntry(Protocol):
+    """What the manifest needs of a result."""
+
+    def to_json(self) -> dict[str, JSON]:
+        """The result as a manifest line."""
+
+
+def append_manifest(folder: Path, result: ManifestEntry, facts: dict[str, JSON]) -> None:
     """Add one line to the manifest of a batch; several processes may append to the same file.
 
     Raises:

@@ -153,7 +153,7 @@ def embed(
     }
     job = EmbedJob(encoder, settings, Path(out), reading, overwrite, progress)
     results = []
-    for result in run_in_flight(_collect(recordings), job):
+    for result in run_in_flight(collect_recordings(recordings), job):
         append_manifest(job.folder, result, manifest_facts(encoder))
         if progress:
             progress.finish(result)
@@ -188,7 +188,12 @@ def check_settings(settings: EmbedSettings, encoder: VideoEncoder) -> None:
     plan_windows(1, settings.num_frames, settings.stride)
 
 
-def _collect(recordings: StrPath | Recording | Iterable[StrPath | Recording]) -> list[BatchItem | Recording]:
+def collect_recordings(recordings: StrPath | Recording | Iterable[StrPath | Recording]) -> list[BatchItem | Recording]:
+    """The recordings of a batch: files, folders and patterns expanded, each once, then those that are open.
+
+    Raises:
+        SettingsError: when there is none, or names collide or lead out of the output folder.
+    """
     single = isinstance(recordings, str | os.PathLike | Recording)
     given: list[Any] = [recordings] if single else list(recordings)  # type: ignore[arg-type]
     if not given:

@@ -141,11 +141,17 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
-def write_ethogram_file(path: Path, annotated: Annotated, software: str) -> None:
+def write_ethogram_file(path: Path, annotated: Annotated, software: str, *, overwrite: bool = False) -> None:
     """Write one probe's group into ``<recording>.ethogram.h5``; the groups of other probes stay.
 
     The file is made in memory (HDF5 crashes the process when the disk fills up under it) and gets its name when it is
     complete.
+
+    Args:
+        path: the file.
+        annotated: what goes into the group.
+        software: package and version.
+        overwrite: replace a file that is damaged or something else.
 
     Raises:
         StoreError: when it cannot be written, another process is writing it, or what lies there is no such file.
@@ -155,14 +161,14 @@ def write_ethogram_file(path: Path, annotated: Annotated, software: str) -> None
         folder = path.with_suffix(".partial")
         lock = FolderLock.acquire(folder, path)
         try:
-            image = _file_image(path, annotated, software)
+            image = _file_image(path, annotated, software, overwrite)
             write_atomically(path, lambda file: file.write(image))
             sync_folder(path.parent)
         finally:
             lock.remove(folder)
 
 
-def _file_image(path: Path, annotated: Annotated, software: str) -> bytes:
+def _file_image(path: Path, annotated: Annotated, software: str, overwrite: bool) -> bytes:
     with h5py.File("ethogram", "w", driver="core", backing_store=False) as file:
         file.attrs["format"] = FORMAT
         file.attrs["schema"] = SCHEMA
@@ -170,7 +176,12 @@ def _file_image(path: Path, annotated: Annotated, software: str) -> bytes:
         file.attrs["recording_id"] = _plain(annotated.recording_id)
         parent = file.create_group(GROUP)
         if os.path.lexists(path):
-            _copy_others(path, parent, group_name(annotated.probe_id))
+            try:
+                _copy_others(path, parent, group_name(annotated.probe_id))
+            except StoreError:
+                if not overwrite:
+                    raise
+                parent.clear()
         write_group(parent, annotated)
         file.flush()
         image: bytes = file.id.get_file_image()
@@ -191,6 +202,6 @@ def _copy_others(path: Path, parent: h5py.Group, replaced: str) -> None:
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
         problem = error
     raise StoreError(
-        f"expected {path} to be an ethogram file, found it damaged or something else ({problem}): move it away, or "
-        "choose another --out"
+        f"expected {path} to be an ethogram file, found it damaged or something else ({problem}): move it away, "
+        "choose another --out, or replace it (--overwrite)"
     )

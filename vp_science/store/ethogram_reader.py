@@ -132,7 +132,7 @@ def _opened(path: StrPath) -> Iterator[tuple[h5py.File, Path]]:
 def _damaged(path: Path, reason: str) -> StoreError:
     return StoreError(
         f"expected {path} to hold complete ethograms; it is damaged, cut short or something else ({reason}): annotate "
-        "the recording again"
+        "the recording again (--overwrite)"
     )
 
 

@@ -1,0 +1,109 @@
+"""Which embedding tracks belong to a recording and fit a probe."""
+
+import os
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vp_science.errors import ProbeError, StoreError
+from vp_science.probes.probe import Probe
+from vp_science.recordings import Fingerprint
+from vp_science.store.hdf5 import SUFFIX
+from vp_science.store.reader import open_embeddings
+
+_Identity = tuple[int, str, int]
+
+
+@dataclass(frozen=True)
+class TrackFacts:
+    """What decides whether a track is taken.
+
+    Attributes:
+        path: the file.
+        recording: id of the recording it was made from.
+        subject: the animal it follows; "" for whole frames.
+        target: the other animal of a pair.
+        misfit: why the probe cannot read it; "" when it can.
+    """
+
+    path: Path
+    recording: str
+    subject: str
+    target: str
+    misfit: str
+
+
+@dataclass(frozen=True)
+class TrackIndex:
+    """The tracks in some folders, by the recording they were made from.
+
+    Attributes:
+        by_recording: tracks by the fingerprint of the recording: names and places may have changed since.
+        unreadable: files that should be tracks, and what is wrong with them.
+    """
+
+    by_recording: dict[_Identity, list[TrackFacts]] = field(default_factory=lambda: defaultdict(list))
+    unreadable: dict[Path, str] = field(default_factory=dict)
+
+    @classmethod
+    def scan(cls, folders: Sequence[Path], probe: Probe) -> "TrackIndex":
+        """Look at every track in some folders and the folders below them.
+
+        Args:
+            folders: where to look; one that does not exist holds none.
+            probe: says which tracks it can read.
+        """
+        index, seen = cls(), set[Path]()
+        for folder in folders:
+            for parent, folders_below, names in os.walk(folder):
+                folders_below.sort()
+                for name in sorted(names):
+                    path = Path(parent, name)
+                    if name.endswith(SUFFIX) and (real := path.resolve()) not in seen:
+                        seen.add(real)
+                        index._add(path, probe)
+        return index
+
+    def _add(self, path: Path, probe: Probe) -> None:
+        try:
+            with open_embeddings(path) as track:
+                misfit = ""
+                try:
+                    probe.check_tracks([track])
+                except ProbeError as error:
+                    misfit = str(error)
+                facts = TrackFacts(path, track.bout_recording, track.subject, track.target, misfit)
+                self.by_recording[track.recording.fingerprint].append(facts)
+        except StoreError as error:
+            self.unreadable[path] = str(error)
+
+    def find(self, recording_id: str, fingerprint: Fingerprint) -> list[TrackFacts]:
+        """The tracks of a recording that the probe can read: one for whole frames, or one per animal.
+
+        Where several are of the same animal, those made under the id of this recording count.
+
+        Raises:
+            ProbeError: when there is still more than one for an animal.
+        """
+        identity = (fingerprint.num_bytes, fingerprint.sha256, fingerprint.num_frames)
+        by_animal: dict[tuple[str, str], list[TrackFacts]] = defaultdict(list)
+        for facts in self.by_recording.get(identity, []):
+            if not facts.misfit:
+                by_animal[facts.subject, facts.target].append(facts)
+        found: list[TrackFacts] = []
+        for those in by_animal.values():
+            fitting = [facts for facts in those if facts.recording == recording_id] or those
+            if len(fitting) > 1:
+                listing = ", ".join(str(facts.path) for facts in fitting)
+                raise ProbeError(
+                    f"expected one embedding track of {recording_id!r} that the probe can read, found {len(fitting)} "
+                    f"({listing}): name the folder of the right one (--tracks), or move the others away"
+                )
+            found += fitting
+        return sorted(found, key=lambda facts: (facts.subject, facts.target))
+
+    def misfits(self, fingerprint: Fingerprint) -> list[str]:
+        """Why other tracks of a recording are not read."""
+        identity = (fingerprint.num_bytes, fingerprint.sha256, fingerprint.num_frames)
+        return [facts.misfit for facts in self.by_recording.get(identity, []) if facts.misfit]
