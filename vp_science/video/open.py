@@ -17,6 +17,7 @@ from vp_science.video.hdf5 import Hdf5Recording
 from vp_science.video.hdf5_layouts import find_layout
 from vp_science.video.hdf5_times import TimeUnit
 from vp_science.video.images import ImageRecording, find_images
+from vp_science.video.norpix import MAGIC, NorpixRecording
 from vp_science.video.nwb import open_external
 from vp_science.video.pyav import VideoRecording
 from vp_science.video.tiff import TiffRecording
@@ -25,6 +26,7 @@ from vp_science.video.times import Number
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _NPY = b"\x93NUMPY"
+_HEAD_BYTES = 16
 _STILL = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"BM")
 _WILDCARDS = frozenset("*?[")
 _USER_BLOCKS = (0, 512, 1024, 2048, 4096, 8192)
@@ -88,6 +90,8 @@ def open_recording(
         array = _load_npy(path)
         return ArrayRecording(array, path=path, value_range=value_range, timestamps=numbers, **times)
     _refuse(str(path), value_range=value_range)
+    if kind == "norpix":
+        return NorpixRecording(path, timestamps=numbers, **times)
     return VideoRecording(path, timestamps=numbers, **times)
 
 
@@ -132,6 +136,8 @@ def _kind(path: Path) -> str:
         return "tiff"
     if head.startswith(_NPY):
         return "npy"
+    if head == MAGIC[: len(head)] and len(head) == _HEAD_BYTES:
+        return "norpix"
     if head.startswith(_STILL) and path.suffix.lower() in (".png", ".jpg", ".jpeg", ".bmp"):
         raise RecordingError(
             f"{path}: expected a recording, found a single picture: pass the folder, or a pattern such as "
@@ -147,7 +153,7 @@ def _head(path: Path) -> bytes:
                 raise RecordingError(f"{path}: expected a file or a folder of pictures, found something else")
             raise RecordingError(f"{path}: expected a recording, found no such file: check the path")
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(_HEAD_BYTES)
     except PermissionError as error:
         raise RecordingError(f"{path}: expected a readable file, found no permission to read it") from error
     except (OSError, ValueError) as error:
