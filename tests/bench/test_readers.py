@@ -201,12 +201,18 @@ def test_fly_errors(copy, tmp_path):
     savemat(movie / "movie1_track.mat", {"trk": {"names": make.cell([["a", "b"]]), "data": np.zeros((2, 40, 2))}})
     with pytest.raises(BenchError, match=r"movie1_track\.mat: expected the features pos x, .* found a, b"):
         labels_of(fly_vs_fly.DATASET, data, 40)
-    (movie / "movie1.avi").rename(movie / "movie1.seq")
-    with pytest.raises(BenchError, match=r"movie1\.seq: expected a video, found a \.seq sequence.*convert it"):
+    shutil.copy(movie / "movie1.avi", movie / "movie1.mp4")
+    with pytest.raises(BenchError, match=r"movie1: expected one video called movie1, found movie1\.avi, movie1\.mp4"):
         fly_vs_fly.find(data, FindOptions())
+    (movie / "movie1.mp4").rename(movie / "movie1.seq")
+    assert fly_vs_fly.find(data, FindOptions()).recordings[0].path.name == "movie1.avi"
+    (movie / "movie1.seq").unlink()
     (movie / "movie1_track.mat").unlink()
-    (movie / "movie1.seq").rename(movie / "movie1.avi")
     with pytest.raises(BenchError, match=r"movie1_track\.mat: expected the track of the movie"):
+        fly_vs_fly.find(data, FindOptions())
+    (movie / "movie1_track.mat").touch()
+    (movie / "movie1.avi").unlink()
+    with pytest.raises(BenchError, match=r"movie1: expected the video of the movie \(\.avi .*\), found none"):
         fly_vs_fly.find(data, FindOptions())
 
 

@@ -45,7 +45,6 @@ _BEHAVIORS = (
     "up",
     "walk_away",
 )
-_ENDINGS = VIDEO_ENDINGS | {".seq"}
 
 PROTOCOL = Protocol(
     name="crim13",
@@ -105,7 +104,7 @@ def find(data: Path, options: FindOptions) -> Study:
 def _videos(data: Path, suffix: str) -> dict[str, Path]:
     """Videos by name; a converted video stands before the .seq file it was made from."""
     found: dict[str, Path] = {}
-    paths = [path for path in data.rglob("*") if path.suffix.lower() in _ENDINGS and path.stem.endswith(suffix)]
+    paths = [path for path in data.rglob("*") if path.suffix.lower() in VIDEO_ENDINGS and path.stem.endswith(suffix)]
     for path in sorted(paths, key=lambda path: (path.suffix.lower() == ".seq", natural_key(path.name))):
         name = path.stem.removesuffix(suffix)
         other = found.setdefault(name, path)

@@ -15,14 +15,8 @@ from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import to_ethogram
 
-VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".wmv", ".mpg", ".mpeg"})
-"""Videos that FFmpeg decodes and that these downloads hold or are converted to."""
-
-SEQ_FIX = (
-    "convert it to a video first, frame by frame and at its own rate (Piotr's Matlab toolbox: seqIo(..., 'toImgs'), "
-    "then ffmpeg -framerate RATE -i I%05d.jpg -c:v libx264 -qp 0 OUT.mp4), and put it beside the .seq file"
-)
-"""What to do with Norpix or Piotr sequence files, which no decoder here reads."""
+VIDEO_ENDINGS = frozenset({".mp4", ".avi", ".mov", ".mkv", ".m4v", ".wmv", ".mpg", ".mpeg", ".seq"})
+"""Videos that these downloads hold or are converted to; .seq are Norpix sequences."""
 
 
 def check_folder(data: Path, protocol: Protocol) -> None:
@@ -67,18 +61,19 @@ def videos_in(folder: Path) -> list[Path]:
 def pick_video(folder: Path, stem: str, protocol: Protocol) -> Path:
     """The one video of a movie folder: named after it, or the only one there.
 
+    A converted video stands before the ``.seq`` file it was made from.
+
     Raises:
-        BenchError: when there is none (a .seq file is named, with the way to convert it) or more than one.
+        BenchError: when there is none or more than one.
     """
     videos = videos_in(folder)
     named = [video for video in videos if video.stem == stem] or videos
+    named = [video for video in named if video.suffix.lower() != ".seq"] or named
     if len(named) == 1:
         return named[0]
     if named:
         listed = ", ".join(video.name for video in named[:4])
         raise BenchError(f"{folder}: expected one video called {stem}, found {listed}: move the others away")
-    if sequences := sorted(folder.glob("*.seq")):
-        raise BenchError(f"{sequences[0]}: expected a video, found a .seq sequence, which is not read here: {SEQ_FIX}")
     kinds = " ".join(sorted(VIDEO_ENDINGS))
     raise missing(folder, f"the video of the movie ({kinds})", protocol, "none")
 
