@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import bench, demo, embed, fetch, info, labels, models
+from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, models
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -24,6 +24,7 @@ app = typer.Typer(
 app.command("demo")(demo.demo)
 app.command("embed")(embed.embed)
 app.add_typer(labels.app, name="labels")
+app.command("annotate")(annotate.annotate)
 app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.command("fetch")(fetch.fetch)

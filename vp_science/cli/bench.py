@@ -61,14 +61,14 @@ def bench(
         return
     from vp_science.bench.run import Changes, run_bench
     from vp_science.checkpoints.load import load_encoder
-    from vp_science.cli.embed import _stop_cleanly
+    from vp_science.cli.embed import stop_cleanly
     from vp_science.cli.info import describe_encoder
     from vp_science.cli.progress import BatchProgress
 
     folder = out or Path(f"bench-{name}")
     changes = Changes(max_recordings, stride, spatial_pool, train_every, size, epochs, width, length_tolerance)
     encoder = load_encoder(model, weights, precision, offline=offline)
-    with _stop_cleanly(folder), BatchProgress() as progress:
+    with stop_cleanly(folder), BatchProgress() as progress:
         progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
         report = run_bench(
             name, data, encoder, out=folder, split=split, view=view, changes=changes, seed=seed, progress=progress

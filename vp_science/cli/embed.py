@@ -72,7 +72,7 @@ def embed(
     native = native_preprocess(encoder)
     height, width = (native.height, native.width) if size is None else (size, size)
     preprocess = Preprocess(height, width, fit, crop)
-    with _stop_cleanly(out), BatchProgress() as progress:
+    with stop_cleanly(out), BatchProgress() as progress:
         from vp_science.cli.info import describe_encoder
 
         progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
@@ -103,11 +103,12 @@ def embed(
     else:
         typer.echo(f"{len(results) - len(failed)} of {len(results)} recordings are embedded in {out}")
     if failed:
-        _print_failures([(result.recording_id, result.error) for result in failed])
+        print_failures([(result.recording_id, result.error) for result in failed])
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def _print_failures(failures: list[tuple[str, str]]) -> None:
+def print_failures(failures: list[tuple[str, str]]) -> None:
+    """A table on stderr: recording and reason."""
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
@@ -121,7 +122,7 @@ def _print_failures(failures: list[tuple[str, str]]) -> None:
 
 
 @contextmanager
-def _stop_cleanly(out: Path) -> Iterator[None]:
+def stop_cleanly(out: Path) -> Iterator[None]:
     """Treat the scheduler's SIGTERM like Ctrl-C, and say how to go on."""
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 import sys
 import time
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -10,6 +11,8 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from vp_science.batch import EmbedResult
 
 _PLAIN_EVERY_S = 10.0
+
+Bars = TypeVar("Bars", bound="BatchProgress")
 
 
 @dataclass
@@ -47,7 +50,7 @@ class BatchProgress:
 
     def __init__(self, console: Console | None = None):
         self.console = console or Console(stderr=True, highlight=False)
-        self.results: list[EmbedResult] = []
+        self.results: list[Any] = []
         self._began = time.monotonic()
         self._total = 0
         self._pace = _Pace(0, 0, 0.0)
@@ -57,7 +60,7 @@ class BatchProgress:
         self._overall: TaskID | None = None
         self._current: TaskID | None = None
 
-    def __enter__(self) -> "BatchProgress":
+    def __enter__(self: Bars) -> Bars:
         if self.console.is_terminal:
             columns = (
                 TextColumn("{task.description}", markup=False),
@@ -82,7 +85,7 @@ class BatchProgress:
         if self._bars is None:
             if done < grid_frames:
                 resumed = f", resuming at frame {done}" if done else ""
-                self._say(f"[{position + 1}/{total}] {recording_id}: {grid_frames} frames{resumed}")
+                self.say(f"[{position + 1}/{total}] {recording_id}: {grid_frames} frames{resumed}")
             return
         if self._overall is None and total > 1:
             self._overall = self._bars.add_task("all recordings", total=total, text="")
@@ -101,18 +104,22 @@ class BatchProgress:
             self._last_line = time.monotonic()
             percent = 100 * self._pace.finished / max(self._pace.grid_frames, 1)
             overall = f"; all recordings: {left}" if (left := self._overall_left()) else ""
-            self._say(f"  {self._name}: {percent:.0f} %, {self._pace.describe()}{overall}")
+            self.say(f"  {self._name}: {percent:.0f} %, {self._pace.describe()}{overall}")
 
     def finish(self, result: EmbedResult) -> None:
         """A recording ended."""
-        self.results.append(result)
         if result.status == "failed":
-            self._say(f"failed  {result.recording_id}: {result.error}")
+            self.say(f"failed  {result.recording_id}: {result.error}")
         elif result.status == "skipped":
-            self._say(f"skipped {result.recording_id}: complete already")
+            self.say(f"skipped {result.recording_id}: complete already")
         else:
             damage = f", {result.damaged_frames} damaged source frames" if result.damaged_frames else ""
-            self._say(f"done    {result.recording_id}: {result.grid_frames} frames in {result.seconds:.1f} s{damage}")
+            self.say(f"done    {result.recording_id}: {result.grid_frames} frames in {result.seconds:.1f} s{damage}")
+        self.count(result)
+
+    def count(self, result: Any) -> None:
+        """One more recording ended."""
+        self.results.append(result)
         self._draw_overall()
 
     def _draw_overall(self) -> None:
@@ -129,6 +136,7 @@ class BatchProgress:
         mean_s = sum(result.seconds for result in worked) / len(worked)
         return f"about {format_seconds(mean_s * (self._total - len(self.results)))} left"
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line above the bars."""
         self.console.print(line, markup=False, soft_wrap=True)
         sys.stderr.flush()

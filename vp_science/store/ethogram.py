@@ -133,7 +133,7 @@ def _array(group: h5py.Group, name: str, values: np.ndarray) -> None:
 def _texts(group: h5py.Group, name: str, texts: Sequence[str]) -> None:
     encoded = [text.encode() for text in texts]
     length = max([1, *map(len, encoded)])
-    group.create_dataset(name, data=np.array(encoded, f"S{length}"), dtype=h5py.string_dtype("utf-8", length))
+    group.create_dataset(name, data=np.array(encoded, dtype=h5py.string_dtype("utf-8", length)))
 
 
 def _plain(text: str) -> str:
