@@ -159,6 +159,21 @@ class FollowedItem(BatchItem):
             raise
 
 
+def open_item(item: BatchItem, reading: Mapping[str, Any]) -> Recording:
+    """Open what stands for a recording in a batch: the recording itself, or an animal in it.
+
+    Args:
+        item: of a batch.
+        reading: options of ``open_recording``.
+
+    Raises:
+        VPScienceError: when it cannot be read.
+    """
+    if isinstance(item, FollowedItem):
+        return item.open(reading)
+    return open_recording(item.path, recording_id=item.recording_id, **reading)
+
+
 def follow_batch(
     items: Sequence[BatchItem | Recording],
     poses: Poses,

@@ -13,6 +13,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
+from vp_science.animals import Poses, Subjects, follow_batch, open_item
 from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import RecordingError, SettingsError, StoreError, VPScienceError
@@ -33,8 +34,8 @@ from vp_science.stream import (
 )
 from vp_science.timeline.grid import SampleGrid, plan_windows
 from vp_science.typing import JSON, StrPath
+from vp_science.video.crop_path import FollowSettings
 from vp_science.video.hdf5_times import TimeUnit
-from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
 
 SOFTWARE = (
@@ -106,11 +107,19 @@ def embed(
     source_fps: int | float | None = None,
     timestamps: str | None = None,
     timestamps_unit: TimeUnit | None = None,
+    poses: Poses | None = None,
+    follow: FollowSettings | None = None,
+    subjects: Subjects | None = None,
+    pairs: bool = False,
+    whole_frame: bool = True,
     overwrite: bool = False,
     progress: Progress | None = None,
     raise_failures: bool = True,
 ) -> list[EmbedResult]:
     """Embed recordings; every recording gives one file ``<out>/<recording id>.embeddings.h5``.
+
+    With ``poses`` every animal gives another one, ``<out>/<recording id>@<subject>.embeddings.h5``, made from pictures
+    cut around it; rows of frames in which it was not seen are not ``present``. Each animal decodes the recording anew.
 
     Finished files are skipped, unfinished ones are resumed, and a recording that fails does not stop the others. Every
     recording adds a line to ``<out>/manifest.jsonl``.
@@ -130,12 +139,19 @@ def embed(
         source_fps: frame rate of recordings that carry no times.
         timestamps: HDF5: the dataset with the times of the frames, where it is not obvious.
         timestamps_unit: HDF5: unit of these times.
+        poses: where the animals are: a folder or pattern with a pose file for every recording, found by its name (see
+            ``find_pose_file``), one file for one recording, or files by recording (its id or path).
+        follow: how pictures around animals are cut; None takes the defaults.
+        subjects: which animals of the pose files; a mapping also gives the names that bouts use. None takes all.
+        pairs: also follow every ordered pair of animals, ``<recording id>@<subject>+<target>``; needs
+            ``FollowSettings(rotate=True)``.
+        whole_frame: embed whole frames too.
         overwrite: replace files that were made with other settings.
         progress: is told about the work.
         raise_failures: raise a ``BatchError`` at the end when a recording failed; otherwise look at ``status``.
 
     Returns:
-        One result per recording; ``open_embeddings(result.output)`` reads it.
+        One result per recording, or per recording and animal; ``open_embeddings(result.output)`` reads it.
 
     Raises:
         SettingsError: when the settings contradict each other or no recording was found.
@@ -152,8 +168,16 @@ def embed(
         "timestamps_unit": timestamps_unit,
     }
     job = EmbedJob(encoder, settings, Path(out), reading, overwrite, progress)
+    items = collect_recordings(recordings)
+    if poses is not None:
+        followed = follow_batch(
+            items, poses, follow or FollowSettings(), subjects=subjects, pairs=pairs, whole_frame=whole_frame
+        )
+        items = checked_names(followed)
+    elif follow is not None or subjects is not None or pairs or not whole_frame:
+        raise SettingsError("expected poses, which say where the animals are, with options about following: name them")
     results = []
-    for result in run_in_flight(collect_recordings(recordings), job):
+    for result in run_in_flight(items, job):
         append_manifest(job.folder, result, manifest_facts(encoder))
         if progress:
             progress.finish(result)
@@ -200,7 +224,15 @@ def collect_recordings(recordings: StrPath | Recording | Iterable[StrPath | Reco
         raise SettingsError("expected at least one recording, found none")
     opened = list({id(item): item for item in given if isinstance(item, Recording)}.values())
     found = find_inputs(item for item in given if not isinstance(item, Recording))
-    items: list[BatchItem | Recording] = [*found, *opened]
+    return checked_names([*found, *opened])
+
+
+def checked_names(items: list[BatchItem | Recording]) -> list[BatchItem | Recording]:
+    """Refuse ids that collide or lead out of the output folder.
+
+    Raises:
+        SettingsError: naming the first one.
+    """
     names: set[str] = set()
     for item in items:
         name = _name(item)
@@ -382,7 +414,7 @@ class _Flight:
             if isinstance(item, Recording):
                 recording = item
             else:
-                recording = flight.opened = open_recording(item.path, recording_id=_name(item), **job.reading)
+                recording = flight.opened = open_item(item, job.reading)
             flight.work = job.begin(recording, result)
         return flight
 

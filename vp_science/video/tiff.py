@@ -1,6 +1,7 @@
 """Multi-page TIFF files."""
 
 import struct
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -77,6 +78,7 @@ class TiffRecording(StackRecording):
         self._name = str(path)
         self.id = recording_id or path.stem
         self._file: Any = None
+        self._reading = threading.Lock()
         num_frames, shape, dtype, compression = self._inspect()
         self.height, self.width = shape[:2]
         try:
@@ -141,7 +143,8 @@ class TiffRecording(StackRecording):
         pages = self._open().pages
         for index in frame_index.tolist():
             try:
-                picture = np.asarray(pages[index].asarray())
+                with self._reading:  # pages share one place in the file
+                    picture = np.asarray(pages[index].asarray())
             except _BROKEN:
                 picture = None
             yield index, picture
