@@ -248,7 +248,7 @@ def _text(annotations: Annotations, recording: str, names: dict[str, str], file:
     for subject, channel in channels.items():
         mine = bouts if len(channels) == 1 else bouts[bouts["subject"] == subject]
         part = Annotations(annotations.behaviors, mine.assign(subject=""), _for_everybody(annotations))
-        states = annotations_to_states(part, recording, time_s)
+        states = annotations_to_states(part, recording, time_s, clock)
         lines.append(f"{channel}----------")
         for name, column in zip(annotations.behaviors.names, states.T, strict=True):
             lines += [f">{names[name]}", "Start\tStop\tDuration"]

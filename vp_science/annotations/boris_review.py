@@ -57,21 +57,26 @@ def write_project(annotations: Annotations, path: Path, options: WriteOptions) -
     """
     refuse_targets(annotations, str(path))
     refuse_overlaps(annotations, str(path))
-    project, indent = (load_project(path), _indent(path)) if path.exists() else (_new_project(path), 1)
+    there = path.exists()
+    project = load_project(path) if there else _new_project(path)
+    before = json.dumps(project) if there else ""
     known = read_observations(path, project)
     _add_behaviors(path, project, annotations.behaviors)
     _add_subjects(project, annotations.bouts["subject"])
     for recording, source in _observations(annotations):
         _add_observation(project, known, annotations, recording, source, options)
-    text = json.dumps(project, indent=indent).encode()
-    data = gzip.compress(text, mtime=0) if path.name.lower().endswith(".gz") else text
+    if json.dumps(project) == before:
+        return [path]
+    packed = path.name.lower().endswith(".gz")
+    text = json.dumps(project, indent=None if packed or (there and not _is_indented(path)) else 1).encode()
+    data = gzip.compress(text, mtime=0) if packed else text
     write_atomically(path, lambda file: file.write(data))
     return [path]
 
 
-def _indent(path: Path) -> int | None:
-    """Keep the layout of the file."""
-    return None if path.name.lower().endswith(".gz") or b"\n" not in read_bytes(path)[:4] else 1
+def _is_indented(path: Path) -> bool:
+    """BORIS writes projects with or without line breaks, as its user likes: keep that."""
+    return b"\n" in read_bytes(path)[:4]
 
 
 def _new_project(path: Path) -> dict[str, Any]:
@@ -279,6 +284,6 @@ def _known_medium(known: list[ProjectObservation], recording: str) -> tuple[str 
 def _interval(observed: pd.DataFrame, length_s: float) -> list[float]:
     """The interval that BORIS shows; zeros stand for the whole of the media."""
     if not len(observed):
-        return [0, 0]
+        return [0.0, 0.0]
     first, last = round(float(observed["start_s"].min()), 3), round(float(observed["stop_s"].max()), 3)
-    return [0, 0] if first <= 0 and last >= length_s else [max(first, 0.0), last]
+    return [0.0, 0.0] if first <= 0 and last >= length_s else [max(first, 0.0), last]

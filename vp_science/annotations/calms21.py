@@ -189,8 +189,9 @@ def _written_rate(recording: str, options: WriteOptions) -> dict[str, int | str]
 
 
 def _labels(annotations: Annotations, recording: str, path: Path, options: WriteOptions) -> list[int]:
-    time_s = frame_times(annotations, recording, options.clock.with_default(FPS))
-    annotations_to_states(annotations, recording, time_s)
+    clock = options.clock if options.clock.knows(recording) else options.clock.with_default(FPS)
+    time_s = frame_times(annotations, recording, clock)
+    annotations_to_states(annotations, recording, time_s, clock)
     exclusive = Annotations(annotations.behaviors.replaced(exclusive=True), annotations.bouts, annotations.observed)
     try:
         labels = to_ethogram(exclusive, recording, time_s).label_index()

@@ -147,11 +147,10 @@ def _text(annotations: Annotations, recording: str, names: dict[str, str], what:
             f"{', '.join(subjects)}{' and bouts without subject' if unnamed else ''}: rename them, or choose one "
             "(vp-science labels convert --subject NAME)"
         )
-    time_s = frame_times(annotations, recording, options.clock)
     lines = [FIRST_LINE, "", "Configuration file:", *_key_lines(annotations.behaviors, names), ""]
     for number, subject in enumerate(subjects or ("",), start=1):
         whose = subject if len(subjects) > 1 else None
-        labels = _labels(annotations, recording, whose, time_s, what)
+        labels = _labels(annotations, recording, whose, options.clock, what)
         lines += [f"S{number}: start    end     type", "-----------------------------"]
         lines += [f"{first:>11} {last:>8}    {name}" for first, last, name in _rows(labels, [*names.values(), OTHER])]
         lines.append("")
@@ -170,8 +169,9 @@ def _key_lines(behaviors: Behaviors, names: dict[str, str]) -> list[str]:
     return [*lines, f"{OTHER} o"]
 
 
-def _labels(annotations: Annotations, recording: str, subject: str | None, time_s: Any, what: str) -> np.ndarray:
-    annotations_to_states(annotations, recording, time_s)
+def _labels(annotations: Annotations, recording: str, subject: str | None, clock: FrameClock, what: str) -> np.ndarray:
+    time_s = frame_times(annotations, recording, clock)
+    annotations_to_states(annotations, recording, time_s, clock)
     exclusive = Annotations(annotations.behaviors.replaced(exclusive=True), annotations.bouts, annotations.observed)
     try:
         labels = to_ethogram(exclusive, recording, time_s, subject=subject).label_index()

@@ -103,7 +103,7 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
 
 
 def _rows(annotations: Annotations, recording: str, clock: FrameClock) -> list[list[int]]:
-    states = annotations_to_states(annotations, recording, frame_times(annotations, recording, clock))
+    states = annotations_to_states(annotations, recording, frame_times(annotations, recording, clock), clock)
     happens, unknown = (states == 1).any(axis=1), (states < 0).any(axis=1)
     background = np.where(happens, 0, np.where(unknown, -1, 1))
     return [[index, *row] for index, row in enumerate(np.column_stack([background, states]).tolist())]

@@ -10,7 +10,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
 from vp_science.annotations.clock import FrameClock
 from vp_science.annotations.text_tables import bad
@@ -51,6 +51,7 @@ class WriteOptions:
     media: dict[str, str] = field(default_factory=dict)
 
 
+@runtime_checkable
 class FormatModule(Protocol):
     """What the module of a format defines."""
 
@@ -69,7 +70,7 @@ class Format:
     """One entry of the list.
 
     Attributes:
-        name: as given to ``--format``.
+        name: as given to ``--from`` and ``--to``.
         title: the program or standard.
         endings: how names of such files end; the first is the usual one.
         module: defines ``matches``, ``read`` and ``write``.
@@ -135,7 +136,7 @@ def detect_format(path: Path) -> Format:
         return found[0]
     if found:
         names = " or ".join(entry.name for entry in found)
-        raise bad(path, "a file of one format", f"one that may be {names}", fix="say which with --format")
+        raise bad(path, "a file of one format", f"one that may be {names}", fix="say which (--from)")
     if head[:6] == b"\x93NUMPY" or path.suffix.lower() in (".npy", ".pkl", ".pickle"):
         raise bad(
             path,
@@ -144,21 +145,25 @@ def detect_format(path: Path) -> Format:
             fix="give the JSON or CSV it was made from (CalMS21: the .json of the download, before conversion to .npy)",
         )
     names = ", ".join(entry.name for entry in FORMATS)
-    raise bad(path, f"one of the formats {names}", "something else", fix="say which with --format, or convert it")
+    raise bad(path, f"one of the formats {names}", "something else", fix="say which it is (--from), or convert it")
 
 
 def _format_to_write(path: Path) -> Format:
+    """The format whose ending fits the name best; plain CSV and TSV are our own tables."""
     name = path.name.lower()
-    fitting = [entry for entry in FORMATS if name.endswith(entry.endings[0])]
-    longest = max((len(entry.endings[0]) for entry in fitting), default=0)
-    fitting = [entry for entry in fitting if len(entry.endings[0]) == longest]
-    if name.endswith((".csv", ".tsv")) and not name.endswith(("_labels.csv", "observations.csv")):
-        return find_format("csv")
+    lengths = {
+        entry.name: max((len(ending) for ending in entry.endings if name.endswith(ending)), default=0)
+        for entry in FORMATS
+    }
+    longest = max(lengths.values())
+    fitting = [entry for entry in FORMATS if longest and lengths[entry.name] == longest]
+    if FORMATS[0] in fitting:
+        return FORMATS[0]
     if len(fitting) == 1:
         return fitting[0]
     names = ", ".join(entry.name for entry in (fitting or FORMATS))
     raise AnnotationError(
-        f"{path}: expected a name that tells the format, found {path.name!r}: give --format ({names})"
+        f"{path}: expected a name that tells the format, found {path.name!r}: say which of {names} (--to)"
     )
 
 

@@ -9,10 +9,11 @@ from vp_science.annotations.clock import FrameClock
 from vp_science.errors import AnnotationError
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
-from vp_science.timeline.ethogram import frame_edges, runs, to_ethogram
+from vp_science.timeline.ethogram import runs, to_ethogram
 
 _MAX_FRAMES = 1 << 28
 _ROUNDING_S = 1e-6
+_PLURAL = {"target": "targets", "subject": "several subjects", "source": "several sources"}
 
 
 def states_to_annotations(
@@ -79,15 +80,15 @@ def frame_times(annotations: Annotations, recording: str, clock: FrameClock) -> 
 
 
 def annotations_to_states(
-    annotations: Annotations, recording: str, time_s: Float64[np.ndarray, " frame"]
+    annotations: Annotations, recording: str, time_s: Float64[np.ndarray, " frame"], clock: FrameClock
 ) -> Int8[np.ndarray, "frame behavior"]:
-    """States of all frames; bouts and point events take at least one frame.
+    """States of all frames of ``frame_times``; bouts and point events take at least one frame.
 
     Raises:
-        AnnotationError: when a bout lies outside the observed intervals or the recording: it would be lost.
+        AnnotationError: when a bout lies outside the recording: it would be lost.
     """
     bouts = annotations.bouts[annotations.bouts["recording"] == recording]
-    end = float(frame_edges(time_s)[-1])
+    end = float(clock.seconds(recording, np.array([len(time_s)], dtype=np.int64))[0])
     late = bouts[(bouts["stop_s"] > end + _ROUNDING_S) | (bouts["start_s"] < float(time_s[0]) - _ROUNDING_S)]
     if len(late):
         row = late.iloc[0]
@@ -143,8 +144,8 @@ def refuse_losses(annotations: Annotations, what: str, columns: Iterable[str]) -
         if several:
             shown = ", ".join(repr(value) for value in values[:4] if value)
             raise AnnotationError(
-                f"{what}: expected annotations without {column}s, because the format has no place for them, found "
-                f"{shown}: {fix}, or write another format"
+                f"{what}: expected annotations without {_PLURAL.get(column, column)}, because the format has no place "
+                f"for them, found {shown}: {fix}, or write another format"
             )
 
 

@@ -23,7 +23,7 @@ from vp_science.annotations.text_tables import (
 from vp_science.errors import AnnotationError
 from vp_science.files import write_atomically
 from vp_science.timeline.annotations import BOUT_COLUMNS, OBSERVED_COLUMNS, Annotations
-from vp_science.timeline.behaviors import Behaviors
+from vp_science.timeline.behaviors import KINDS, Behaviors
 
 _REQUIRED = {"recording", "behavior", "start_s", "stop_s"}
 _NUMBERS = ("start_s", "stop_s", "score")
@@ -93,6 +93,8 @@ def _table(table: TextTable, columns: tuple[str, ...]) -> pd.DataFrame:
                 if value is None:
                     raise bad(table.path, "a number of seconds", row.cells[name], line=row.line, column=name)
                 cells[name] = value
+        if row.cells.get("kind", "") not in ("", *KINDS):
+            raise bad(table.path, "state or point", row.cells["kind"], line=row.line, column="kind")
         if "stop_s" in cells and float(str(cells["stop_s"])) < float(str(cells["start_s"])):
             raise bad(table.path, f"stop_s not before start_s = {cells['start_s']}", cells["stop_s"], line=row.line)
         rows.append({name: value for name, value in cells.items() if name})

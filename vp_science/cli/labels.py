@@ -190,12 +190,11 @@ def _print_json(value: object) -> None:
 
 
 def _print_report(report: dict[str, Any]) -> None:
-    from rich.text import Text
-
     console = _console()
     problems: list[Problem] = report["problems"]
-    errors = sum(problem.severity == "error" for problem in problems) + bool(report["error"])
-    console.print(Text(f"{report['file']}: {errors} errors, {len(problems) - errors + bool(report['error'])} warnings"))
+    errors = sum(problem.severity == "error" for problem in problems)
+    unreadable = int(report["error"] is not None)
+    typer.echo(f"{report['file']}: {errors + unreadable} errors, {len(problems) - errors} warnings")
     if report["error"]:
         typer.echo(f"error: {report['error']}")
         return
