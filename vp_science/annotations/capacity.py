@@ -11,10 +11,13 @@ import numpy as np
 from jaxtyping import Float64
 
 from vp_science.annotations.clock import FrameClock
-from vp_science.annotations.frame_labels import annotations_to_states, refuse_losses, require_scored_bouts
+from vp_science.annotations.frame_labels import refuse_losses
 from vp_science.errors import AnnotationError
 from vp_science.timeline.annotations import Annotations
-from vp_science.timeline.ethogram import Ethogram, to_ethogram
+from vp_science.timeline.ethogram import Ethogram, cover, frame_edges, to_ethogram
+
+_ROUNDING_S = 2e-3
+"""Programs round times to milliseconds."""
 
 
 def refuse_all_but(
@@ -67,6 +70,24 @@ def all_frame_times(clock: FrameClock, recording: str, what: str) -> Float64[np.
     return np.asarray(times, dtype=np.float64)
 
 
+def refuse_outside(annotations: Annotations, recording: str, time_s: Float64[np.ndarray, " frame"], what: str) -> None:
+    """Refuse bouts that begin before the first frame or end after the last one: they would be lost or cut.
+
+    Raises:
+        AnnotationError: naming the first such bout.
+    """
+    bouts = annotations.bouts[annotations.bouts["recording"] == recording]
+    edges = frame_edges(time_s)
+    late = bouts[(bouts["start_s"] < edges[0] - _ROUNDING_S) | (bouts["stop_s"] > edges[-1] + _ROUNDING_S)]
+    if len(late):
+        row = late.iloc[0]
+        raise AnnotationError(
+            f"{what}: expected bouts within the frames of {recording!r} ({edges[0]:.6g} to {edges[-1]:.6g} s), found "
+            f"{row['behavior']!r} at {row['start_s']:.6g} to {row['stop_s']:.6g} s ({len(late)} such): correct the "
+            "times, or give the right recording or rate"
+        )
+
+
 def whole_states(
     annotations: Annotations, recording: str, time_s: Float64[np.ndarray, " frame"], what: str, *, gaps: bool
 ) -> Ethogram:
@@ -84,10 +105,19 @@ def whole_states(
     """
     if not len(annotations.behaviors):
         raise AnnotationError(f"{what}: expected behaviors in the catalogue, found none: add them")
-    annotations_to_states(annotations, recording, time_s)  # refuses bouts beyond the frames
-    require_scored_bouts(annotations, recording, what)
+    refuse_outside(annotations, recording, time_s, what)
     states = to_ethogram(annotations, recording, time_s)
     known = states.known
+    bouts = annotations.bouts[annotations.bouts["recording"] == recording]
+    for column, name in enumerate(annotations.behaviors.names):
+        rows = bouts[bouts["behavior"] == name]
+        on = cover(rows["start_s"].to_numpy(), rows["stop_s"].to_numpy(), time_s, keep_short=True)
+        if len(bad := np.flatnonzero(on & ~known[:, column])):
+            raise AnnotationError(
+                f"{what}: expected every bout in time that was scored, found {name!r} at {time_s[bad[0]]:.6g} s of "
+                f"{recording!r} outside of it, which would be lost: extend the observed intervals, or take whole "
+                "recordings as scored (--all-scored)"
+            )
     if len(bad := np.flatnonzero(known.any(axis=1) & ~known.all(axis=1))):
         names = [name for name, on in zip(states.behaviors.names, known[bad[0]], strict=True) if not on]
         raise AnnotationError(

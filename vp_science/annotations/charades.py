@@ -17,11 +17,8 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
-import pandas as pd
-from jaxtyping import Int8
 
 from vp_science.annotations.capacity import refuse_all_but, whole_states
 from vp_science.annotations.clock import FrameClock
@@ -39,6 +36,9 @@ from vp_science.timeline.ethogram import Ethogram
 _COLUMNS = ("original_vido_id", "video_id", "frame_id", "path", "labels")
 _SPELLINGS = ("original_vido_id", "original_video_id")
 _CLASSES = "classes.json"
+_EMPTY = '""'
+"""A cell for no label: SlowFast splits rows at blanks and wants five cells."""
+
 _MAX_CLASSES = 10_000
 _MAX_FRAMES = 1 << 28
 
@@ -85,23 +85,21 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
     if classes.exists() and read_json_object(classes) != content:
         fix = "write into another folder, or use the same catalogue"
         raise bad(classes, "no other classes in this folder", ", ".join(read_json_object(classes)), fix=fix)
-    tables = []
+    lines = [" ".join(_COLUMNS)]
     for number, recording in enumerate(annotations.recordings, start=1):
         times = frame_times(annotations, recording, options.clock)
+        if recording not in options.clock.time_s:
+            # With a mere rate, one frame more says how long the last one lasts; nobody observed it.
+            times = options.clock.seconds(recording, np.arange(len(times) + 1, dtype=np.int64))
         states = whole_states(annotations, recording, times, what, gaps=True)
-        tables.append(_frame_rows(states, recording, number))
-    table = pd.concat(tables) if tables else pd.DataFrame(columns=list(_COLUMNS))
-    if annotations.recordings and not len(table):
+        lines += _frame_lines(states, recording, number)
+    if annotations.recordings and len(lines) == 1:
         raise AnnotationError(
             f"{what}: expected observed intervals, because the format has a row for every observed frame, found none: "
             "say which time was scored (--all-scored)"
         )
     write_atomically(classes, lambda file: file.write(json.dumps(content, ensure_ascii=False).encode()))
-
-    def write_rows(file: BinaryIO) -> None:
-        file.write(table.to_csv(sep=" ", index=False, lineterminator="\n").encode())
-
-    write_atomically(path, write_rows)
+    write_atomically(path, lambda file: file.write("".join(f"{line}\n" for line in lines).encode()))
     return [path, classes]
 
 
@@ -204,22 +202,11 @@ def _spans(clock: FrameClock, recording: str, frames: Sequence[int]) -> list[tup
     return [(float(start), float(stop)) for start, stop in zip(starts, stops, strict=True)]
 
 
-def _frame_rows(states: Ethogram, recording: str, number: int) -> pd.DataFrame:
+def _frame_lines(states: Ethogram, recording: str, number: int) -> list[str]:
     if states.behaviors.exclusive:
         states.label_index()  # refuses frames with two behaviors
-    frames = np.flatnonzero(states.known.all(axis=1))
-    return pd.DataFrame(
-        {
-            "original_vido_id": recording,
-            "video_id": number,
-            "frame_id": frames + 1,
-            "path": [f"{recording}/{frame + 1}.jpg" for frame in frames],
-            "labels": [_cell(states.states[frame]) for frame in frames],
-        },
-        columns=list(_COLUMNS),
-    )
-
-
-def _cell(row: Int8[np.ndarray, " behavior"]) -> str:
-    numbers: Sequence[int] = np.flatnonzero(row == 1).tolist()
-    return ",".join(str(number) for number in numbers)
+    lines = []
+    for index in np.flatnonzero(states.known.all(axis=1)):
+        labels = ",".join(str(label) for label in np.flatnonzero(states.states[index] == 1))
+        lines.append(f"{recording} {number} {index + 1} {recording}/{index + 1}.jpg {labels or _EMPTY}")
+    return lines

@@ -24,10 +24,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float64, Int8
 
-from vp_science.annotations.capacity import all_frame_times, refuse_all_but
+from vp_science.annotations.capacity import all_frame_times, refuse_all_but, refuse_outside
 from vp_science.annotations.clock import recording_name
 from vp_science.annotations.formats import ReadOptions, WriteOptions, one_file_per_recording
-from vp_science.annotations.frame_labels import annotations_to_states
 from vp_science.annotations.json_files import get_list, get_object, get_whole, read_json_object
 from vp_science.annotations.sniffing import json_mentions
 from vp_science.annotations.text_tables import bad
@@ -173,7 +172,7 @@ class _Reader:
 def _content(annotations: Annotations, recording: str, options: WriteOptions) -> dict[str, Any]:
     times = all_frame_times(options.clock, recording, _TITLE)
     part = annotations.select(recordings=[recording])
-    annotations_to_states(part, recording, times)  # refuses bouts beyond the frames
+    refuse_outside(part, recording, times, _TITLE)
     tags = [entry.name for entry in part.behaviors if entry.category == TIMELINE_CATEGORY]
     identities = _identities(part, tags)
     labels = {number: _tracks(part, subject, times, tags) for subject, number in identities.items()}
@@ -225,7 +224,8 @@ def _tracks(
         labels.append(_NONE)
         _to_classes(states, part, subject, times)
     tracks = {name: _blocks(row) for name, row in zip(labels, states, strict=False)}
-    return {name: blocks for name, blocks in tracks.items() if blocks}
+    # An empty track of "None" tells that the classes exclude each other, also where none of them was ever absent.
+    return {name: blocks for name, blocks in tracks.items() if blocks or (name == _NONE and any(tracks.values()))}
 
 
 def _to_classes(
