@@ -275,7 +275,7 @@ def _h5_errors(path: Path) -> Iterator[None]:
     """Turn what HDF5 says about a damaged file into our own error."""
     try:
         yield
-    except (RecordingError, RuntimeError, KeyError, ValueError, TypeError, OSError) as error:
+    except (RecordingError, RuntimeError, KeyError, OSError) as error:
         if isinstance(error, OSError) and error.errno:
             raise
         raise StoreError(
