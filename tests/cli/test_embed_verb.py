@@ -272,3 +272,68 @@ def test_plain_lines_tell_the_time_left(monkeypatch):
 @pytest.mark.parametrize(("seconds", "text"), [(0.0, "0:00"), (59.6, "1:00"), (185.0, "3:05"), (3723.0, "1:02:03")])
 def test_seconds(seconds, text):
     assert format_seconds(seconds) == text
+
+
+@pytest.fixture
+def poses(tmp_path) -> Path:
+    """Two animals in DeepLabCut's layout; b is seen in the first half."""
+    names = [("a", "n1"), ("a", "n2"), ("b", "n1"), ("b", "n2")]
+    places = {("a", "n1"): (20, 10), ("a", "n2"): (8, 12), ("b", "n1"): (30, 12), ("b", "n2"): (30, 24)}
+    columns = [(*name, coord) for name in names for coord in ("x", "y", "likelihood")]
+    lines = [["scorer", *["s"] * len(columns)]]
+    lines += [[kind, *(c[level] for c in columns)] for level, kind in enumerate(("individuals", "bodyparts", "coords"))]
+    for frame in range(20):
+        likelihood = {"a": 0.9, "b": 0.9 if frame < 10 else 0.1}
+        lines.append([frame, *(value for name in names for value in (*places[name], likelihood[name[0]]))])
+    path = tmp_path / "poses" / "mouse [1].csv"
+    path.parent.mkdir()
+    path.write_text("\n".join(",".join(map(str, line)) for line in lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "expected"),
+    [
+        (("--follow-size", 2), "size_body_lengths", 2.0),
+        (("--follow-margin", 0.5), "margin", 0.5),
+        (("--follow-size-px", 30), "size_px", 30),
+        (("--follow-rotate",), "rotate", True),
+        (("--follow-axis", "n2", "n1"), "axis", ["n2", "n1"]),
+        (("--follow-smooth", 0.25), "smooth_s", 0.25),
+        (("--follow-max-gap", 1), "max_gap_s", 1.0),
+        (("--follow-min-points", 2), "min_points", 2),
+        (("--follow-min-score", 0.05), "min_score", 0.05),
+    ],
+)
+def test_options_about_animals_reach_the_result(embedded, video, poses, option, name, expected):
+    arguments = ("--poses", poses, "--subject", "a", "--no-whole-frame", *option)
+    follow = embedded(video, *QUICK, *arguments).source["follow"]
+    assert follow["settings"][name] == expected
+    assert (follow["subject"], follow["of_recording"]) == ("a", "mouse [1]")
+
+
+def test_animals(run, video, poses, tmp_path):
+    out = tmp_path / "out"
+    arguments = ("--poses", poses.parent, "--subject", "b=Elsa", "--subject", "a", "--follow-rotate", "--pairs")
+    code, printed, err = run("embed", video, *QUICK, *arguments, "--out", out)
+    assert (code, printed) == (0, f"5 of 5 recordings are embedded in {out}\n"), err
+    names = ["mouse [1]", "mouse [1]@Elsa+a", "mouse [1]@Elsa", "mouse [1]@a+Elsa", "mouse [1]@a"]
+    assert sorted(path.name for path in out.glob("*.h5")) == [f"{name}.embeddings.h5" for name in names]
+    with open_embeddings(out / "mouse [1]@Elsa.embeddings.h5") as embeddings:
+        assert embeddings.present.tolist() == [True] * 10 + [False] * 10
+
+
+@pytest.mark.parametrize(
+    ("options", "code", "message"),
+    [
+        (("--follow-rotate",), 1, "error: expected poses, which say where the animals are, with options about"),
+        (("--poses", "x", "--pairs"), 1, "error: pairs: expected rotate=True, found False"),
+        (("--poses", "x", "--follow-smooth", -1), 1, "error: smooth_s: expected a number from 0 on, found -1.0"),
+        (("--poses", "x", "--subject", "a", "--subject", "a=b"), 2, "expected each animal once, found a, a"),
+        (("--poses", "x", "--follow-size", 1, "--follow-size-px", 9), 2, "in pixels or in body lengths, found both"),
+    ],
+)
+def test_wrong_options_about_animals(run, video, tmp_path, options, code, message):
+    found, _, err = run("embed", video, *QUICK, "--out", tmp_path / "out", *options)
+    assert found == code
+    assert message in re.sub(r"[\s│]+", " ", err)

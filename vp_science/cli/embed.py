@@ -10,6 +10,23 @@ from typing import Annotated, Literal
 
 import typer
 
+from vp_science.cli.following import (
+    FollowAxisOption,
+    FollowMarginOption,
+    FollowMaxGapOption,
+    FollowMinPointsOption,
+    FollowMinScoreOption,
+    FollowRotateOption,
+    FollowSizeOption,
+    FollowSizePxOption,
+    FollowSmoothOption,
+    NoWholeFrameOption,
+    PairsOption,
+    PosesOption,
+    SubjectOption,
+    follow_settings,
+    subject_names,
+)
 from vp_science.cli.options import DatasetOption, Inputs, ModelOption, OfflineOption, PrecisionOption, WeightsOption
 
 EXIT_SOME_FAILED, EXIT_INTERRUPTED = 3, 130
@@ -53,6 +70,19 @@ def embed(
     timestamps_unit: Annotated[
         Literal["s", "ms", "us", "ns"] | None, typer.Option(help="Unit of the times in an HDF5 file.")
     ] = None,
+    poses: PosesOption = None,
+    subject: SubjectOption = None,
+    pairs: PairsOption = False,
+    no_whole_frame: NoWholeFrameOption = False,
+    follow_size: FollowSizeOption = None,
+    follow_margin: FollowMarginOption = None,
+    follow_size_px: FollowSizePxOption = None,
+    follow_rotate: FollowRotateOption = False,
+    follow_axis: FollowAxisOption = None,
+    follow_smooth: FollowSmoothOption = None,
+    follow_max_gap: FollowMaxGapOption = None,
+    follow_min_points: FollowMinPointsOption = None,
+    follow_min_score: FollowMinScoreOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results made with other settings.")] = False,
     offline: OfflineOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
@@ -61,6 +91,8 @@ def embed(
 
     INPUTS are videos, HDF5 or NWB files, TIFF stacks, folders, or quoted patterns ("day1/*.avi"). Results that are
     complete are skipped and interrupted ones are resumed: run the same command again.
+
+    With --poses every animal gives a file too, RECORDING@ANIMAL, made from pictures cut around it.
     """
     from vp_science.checkpoints.load import load_encoder
     from vp_science.cli.progress import BatchProgress
@@ -68,6 +100,18 @@ def embed(
     from vp_science.embedding import native_preprocess
     from vp_science.video.preprocess import Preprocess
 
+    subjects = subject_names(subject)
+    follow = follow_settings(
+        size_body_lengths=follow_size,
+        margin=follow_margin,
+        size_px=follow_size_px,
+        rotate=follow_rotate or None,
+        axis=follow_axis,
+        smooth_s=follow_smooth,
+        max_gap_s=follow_max_gap,
+        min_points=follow_min_points,
+        min_score=follow_min_score,
+    )
     encoder = load_encoder(model, weights, precision, offline=offline)
     native = native_preprocess(encoder)
     height, width = (native.height, native.width) if size is None else (size, size)
@@ -91,6 +135,11 @@ def embed(
             source_fps=source_fps,
             timestamps=timestamps,
             timestamps_unit=timestamps_unit,
+            poses=poses,
+            follow=follow,
+            subjects=subjects,
+            pairs=pairs,
+            whole_frame=not no_whole_frame,
             overwrite=overwrite,
             progress=progress,
             raise_failures=False,
