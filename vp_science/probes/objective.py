@@ -6,7 +6,8 @@ background. Other catalogues are one sigmoid per behavior. Unknown labels have n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,9 +17,7 @@ from jaxtyping import Array, Bool, Float, Float32, Int8, PRNGKeyArray
 from vp_science.errors import ProbeError
 from vp_science.timeline.behaviors import Behaviors
 
-Loss = Literal["cross-entropy", "focal", "eql"]
 LOSSES = ("cross-entropy", "focal", "eql")
-Weighting = Literal["sqrt", "none"]
 WEIGHTINGS = ("sqrt", "none")
 
 _MAX_WEIGHT = 20.0
@@ -26,9 +25,16 @@ _FOCUS = 2.0
 _EQUALIZE = 0.9
 
 
+@partial(
+    jax.tree_util.register_dataclass,
+    data_fields=["frequency", "weights"],
+    meta_fields=["exclusive", "num_behaviors", "background", "loss_name", "smoothing"],
+)
 @dataclass(frozen=True, eq=False)
 class Objective:
     """Targets, loss and probabilities of one training.
+
+    It can be an argument of a compiled function: programs for equal kinds of objectives are shared.
 
     Attributes:
         exclusive: softmax, or one sigmoid per behavior.
@@ -45,9 +51,9 @@ class Objective:
     exclusive: bool
     num_behaviors: int
     background: bool
-    frequency: Float32[np.ndarray, " class"]
-    weights: Float32[np.ndarray, " class"]
-    loss_name: Loss = "cross-entropy"
+    frequency: Any
+    weights: Any
+    loss_name: str = "cross-entropy"
     smoothing: float = 0.0
 
     @classmethod
@@ -56,8 +62,8 @@ class Objective:
         behaviors: Behaviors,
         states: Sequence[Int8[np.ndarray, "n behavior"]],
         *,
-        loss: Loss = "cross-entropy",
-        weighting: Weighting = "sqrt",
+        loss: str = "cross-entropy",
+        weighting: str = "sqrt",
         smoothing: float = 0.0,
     ) -> "Objective":
         """Derive frequencies and weights from the labels.
@@ -98,10 +104,10 @@ class Objective:
         return len(self.weights)
 
     @property
-    def rare(self) -> Bool[np.ndarray, " class"]:
-        """Classes with less than half of an even share of the labels: those that eql protects."""
+    def rare(self) -> Any:
+        """``(class,)`` whether a class has less than half of an even share of the labels: those that eql protects."""
         share = 1 / self.num_classes if self.exclusive else 0.5
-        return np.asarray(self.frequency < share / 2)
+        return self.frequency < share / 2
 
     def encode(
         self, states: Int8[np.ndarray, "n behavior"]

@@ -21,7 +21,7 @@ from vp_science.probes.dataset import (
     plan_holdout,
 )
 from vp_science.probes.heads.base import Head, HeadSettings, TrainingData
-from vp_science.probes.objective import Loss, Objective, Weighting
+from vp_science.probes.objective import Objective
 from vp_science.probes.registry import find_head, head_settings
 from vp_science.probes.tracks import check_settings, track_settings
 from vp_science.store.tables import EmbeddingTable
@@ -71,8 +71,8 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         head: str = "logistic",
         *,
         exclusive: bool | None = None,
-        loss: Loss = "cross-entropy",
-        weighting: Weighting = "sqrt",
+        loss: str = "cross-entropy",
+        weighting: str = "sqrt",
         label_smoothing: float = 0.0,
         validation: Sequence[str] | None = None,
         postprocess: PostProcess | str | None = None,

@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 from vp_science.errors import ProbeError
 from vp_science.probes.dataset import Segment
-from vp_science.probes.heads.base import Arrays, HeadSettings, TrainingData, take
+from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
 from vp_science.probes.heads.training import (
     Batch,
     Batches,
@@ -38,7 +38,7 @@ _AT_ONCE = 256
 
 
 @dataclass
-class AttentiveHead:
+class AttentiveHead(Head):
     """Cross-attention from one query per class to the tokens of a window, then one linear map per class.
 
     Attributes:

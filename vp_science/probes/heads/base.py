@@ -1,8 +1,9 @@
 """What every head offers, and the settings they share."""
 
+import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -62,37 +63,42 @@ class TrainingData:
     seed: int
 
 
-class Head(Protocol):
+class Head(abc.ABC):
     """A readout on embeddings.
 
-    ``context`` is how many grid frames beyond a labelled one it looks at; ``refits`` says whether fitting again on
-    train and validation together is worth while (heads that stop early need their validation data).
+    Attributes:
+        settings_used: the fields of ``HeadSettings`` that concern it.
+        refits: whether fitting again on train and validation together is worth while (heads that stop early need their
+            validation data).
+        log: figures of the fit for the model card.
     """
 
     settings_used: ClassVar[tuple[str, ...]]
     refits: ClassVar[bool]
+    log: dict[str, float]
 
     @classmethod
+    @abc.abstractmethod
     def context(cls, num_frames: int, settings: HeadSettings) -> int:
         """Grid frames that are read on both sides of a labelled stretch."""
 
     @classmethod
+    @abc.abstractmethod
     def fit(cls, data: TrainingData, objective: Objective, settings: HeadSettings) -> "Head":
         """Fit on labelled stretches."""
 
+    @abc.abstractmethod
     def scores(self, track: EmbeddingTable, objective: Objective) -> Float32[np.ndarray, "grid behavior"]:
         """Probabilities at every grid frame of a whole track."""
 
+    @abc.abstractmethod
     def to_arrays(self) -> Arrays:
         """Everything that was learned."""
 
     @classmethod
+    @abc.abstractmethod
     def from_arrays(cls, arrays: Mapping[str, np.ndarray], settings: HeadSettings) -> "Head":
         """Restore what ``to_arrays`` gave."""
-
-    @property
-    def log(self) -> dict[str, float]:
-        """Figures of the fit for the model card."""
 
 
 def take(arrays: Mapping[str, np.ndarray], name: str, ndim: int) -> np.ndarray:

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float32, Float64
 from scipy.optimize import minimize_scalar
 
-from vp_science.probes.heads.base import Arrays, HeadSettings, TrainingData, take
+from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
 from vp_science.probes.heads.windows import frame_scores, stretches, training_windows, window_features
 from vp_science.probes.objective import Objective
 from vp_science.store.tables import EmbeddingTable
@@ -38,7 +38,7 @@ def _moments(x: Float32[np.ndarray, "window feature"]) -> tuple[np.ndarray, np.n
 
 
 @dataclass
-class NeighborsHead:
+class NeighborsHead(Head):
     """The labels of the nearest examples, weighted by similarity and by the rarity of their class.
 
     Attributes:
@@ -126,7 +126,7 @@ class NeighborsHead:
 
 
 @dataclass
-class PrototypeHead:
+class PrototypeHead(Head):
     """One mean vector per class; multi-label behaviors also have one for their absence.
 
     Attributes:

@@ -7,7 +7,7 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Float32
 
-from vp_science.probes.heads.base import Arrays, HeadSettings, TrainingData, take
+from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
 from vp_science.probes.heads.windows import frame_scores, stretches, training_windows, window_features
 from vp_science.probes.objective import Objective
 from vp_science.store.tables import EmbeddingTable
@@ -17,7 +17,7 @@ _ABSENT = -30.0
 
 
 @dataclass
-class LogisticHead:
+class LogisticHead(Head):
     """One linear map on standardised features.
 
     Attributes:

@@ -6,7 +6,7 @@ and Gall (2019) (V-TRACE's comparison of heads; science reference, section 6.2).
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +15,7 @@ from jaxtyping import Array, Float, Float32, PRNGKeyArray
 
 from vp_science.errors import ProbeError
 from vp_science.probes.dataset import Segment
-from vp_science.probes.heads.base import Arrays, HeadSettings, TrainingData, take
+from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
 from vp_science.probes.heads.training import (
     Batch,
     Batches,
@@ -38,7 +38,7 @@ _CHUNK = 2048
 
 
 @dataclass
-class TemporalHead:
+class TemporalHead(Head):
     """Per-frame logits from the mean embedding of every frame and its neighbours in time.
 
     Attributes:
@@ -114,10 +114,9 @@ class TemporalHead:
 
 
 def _initial(rng: np.random.Generator, dim: int, width: int, classes: int) -> Params:
-    params: Params = {"project": dense(rng, dim, width)}
-    for dilation in DILATIONS:
-        params[f"layer{dilation}"] = {"reach": dense(rng, 3 * width, width), "mix": dense(rng, width, width)}
-    return params | {"output": dense(rng, width, classes)}
+    layers = [{"reach": dense(rng, 3 * width, width), "mix": dense(rng, width, width)} for _ in DILATIONS]
+    stacked: Params = jax.tree.map(lambda *leaves: np.stack(leaves), *layers)
+    return {"project": dense(rng, dim, width), "layers": stacked, "output": dense(rng, width, classes)}
 
 
 def convolve(
@@ -132,17 +131,21 @@ def convolve(
 
     A channel is dropped for a whole crop: neighbouring frames would otherwise tell what was dropped.
     """
-    keys = jax.random.split(key, len(DILATIONS) + 1) if key is not None else [None] * (len(DILATIONS) + 1)
     mask = real[..., None]
-    x = apply_dense(params["project"], x)
-    x = drop(x, keys[0], dropout, whole_axis=1) * mask
-    for dilation, one in zip(DILATIONS, keys[1:], strict=True):
-        layer = params[f"layer{dilation}"]
-        wide = jnp.pad(normalize(x) * mask, ((0, 0), (dilation, dilation), (0, 0)))
-        t = x.shape[1]
-        taps = [wide[:, shift * dilation : shift * dilation + t] for shift in range(3)]
-        hidden = jax.nn.gelu(apply_dense(layer["reach"], jnp.concatenate(taps, axis=-1)))
-        x = x + drop(apply_dense(layer["mix"], hidden), one, dropout, whole_axis=1) * mask
+    x = drop(apply_dense(params["project"], x), key, dropout, whole_axis=1) * mask
+    t, widest = x.shape[1], DILATIONS[-1]
+
+    def layer(x: Float[Array, "b t w"], inputs: tuple[Params, Any, Any]) -> tuple[Float[Array, "b t w"], None]:
+        weights, dilation, number = inputs
+        wide = jnp.pad(normalize(x) * mask, ((0, 0), (widest, widest), (0, 0)))
+        shifts = (widest - dilation, widest, widest + dilation)
+        taps = [jax.lax.dynamic_slice_in_dim(wide, shift, t, axis=1) for shift in shifts]
+        hidden = jax.nn.gelu(apply_dense(weights["reach"], jnp.concatenate(taps, axis=-1)))
+        one = None if key is None else jax.random.fold_in(key, number)
+        return x + drop(apply_dense(weights["mix"], hidden), one, dropout, whole_axis=1) * mask, None
+
+    # One compiled layer for all dilations: compiling six would take longer than most trainings.
+    x, _ = jax.lax.scan(layer, x, (params["layers"], jnp.array(DILATIONS), jnp.arange(1, len(DILATIONS) + 1)))
     return apply_dense(params["output"], normalize(x))
 
 
