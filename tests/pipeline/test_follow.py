@@ -498,3 +498,18 @@ def test_two_flies(tmp_path, footage):
             assert found.present.all()
             tracks.append(np.asarray(found.track, np.float32))
     assert np.abs(tracks[1] - tracks[2]).max() > 0.05
+
+
+def test_the_figure_of_a_followed_animal(tmp_path, encoder):
+    """Frames without the animal are black thumbnails."""
+    from vp_science.plots.similarity import _thumbnails
+
+    video = write_video(tmp_path / "m.avi", num_frames=20)
+    pose = write_poses(tmp_path / "m.csv", seen=lambda name, frame: frame < 10)
+    [result] = embed(video, encoder, out=tmp_path, poses=pose, subjects=["a"], whole_frame=False, **QUICK)
+    with open_embeddings(result.output) as found, open_recording(video) as recording:
+        [followed] = follow_animals(recording, pose, subjects=["a"])
+        first, last = _thumbnails(found, followed, 2)
+    assert first.shape == last.shape
+    assert first.max() > 0
+    assert last.max() == 0

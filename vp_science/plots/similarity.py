@@ -72,7 +72,9 @@ def plot_self_similarity(
 
 def _thumbnails(embeddings: EmbeddingTable, recording: Recording, count: int) -> list[UInt8[np.ndarray, "h w 3"]]:
     middles = ((np.arange(count) + 0.5) / count * len(embeddings)).astype(int)
-    return [recording.read(int(index)) for index in np.asarray(embeddings.shown_index)[middles]]
+    nothing = np.zeros((recording.height, recording.width, 3), np.uint8)  # a followed animal is not there
+    shown = np.asarray(embeddings.shown_index)[middles].tolist()
+    return [recording.read(index) if index >= 0 else nothing for index in shown]
 
 
 def _draw_strip(axes: Any, thumbnails: list[UInt8[np.ndarray, "h w 3"]]) -> None:
