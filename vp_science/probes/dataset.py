@@ -170,8 +170,8 @@ class Holdout:
         how: one sentence for the model card.
     """
 
-    train: list[Bool[np.ndarray, " frame"]]
-    validation: list[Bool[np.ndarray, " frame"]]
+    train: list[Bool[np.ndarray, " _"]]
+    validation: list[Bool[np.ndarray, " _"]]
     how: str
 
 
@@ -179,7 +179,7 @@ _SHARE = 0.2
 
 
 def plan_holdout(
-    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "frame behavior"]], wanted: Sequence[str] | None
+    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]], wanted: Sequence[str] | None
 ) -> Holdout:
     """Keep one recording for validation, or, where every recording is needed, the last part of each.
 
@@ -207,7 +207,7 @@ def plan_holdout(
     return _last_part_of_each(tracks, states) if chosen is None else _whole({chosen}, names, states)
 
 
-def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "frame behavior"]]) -> Holdout:
+def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Holdout:
     held = [np.full(len(s), name in chosen) for name, s in zip(names, states, strict=True)]
     if not any((s[~h] >= 0).any() for s, h in zip(states, held, strict=True)):
         raise ProbeError("expected labelled recordings besides those for validation, found none: hold out fewer")
@@ -215,7 +215,7 @@ def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndar
 
 
 def _choose_recording(
-    labelled: Sequence[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "frame behavior"]]
+    labelled: Sequence[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "_ behavior"]]
 ) -> str | None:
     if len(labelled) < 2:
         return None
@@ -234,7 +234,7 @@ def _choose_recording(
 
 
 def _last_part_of_each(
-    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "frame behavior"]]
+    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]]
 ) -> Holdout:
     """The last fifth of the labelled frames of every behavior's bouts would leak less, but not be one block."""
     train, validation = [], []

@@ -60,7 +60,7 @@ class Objective:
     def of(
         cls,
         behaviors: Behaviors,
-        states: Sequence[Int8[np.ndarray, "n behavior"]],
+        states: Sequence[Int8[np.ndarray, "_ behavior"]],
         *,
         loss: str = "cross-entropy",
         weighting: str = "sqrt",

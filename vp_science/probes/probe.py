@@ -181,10 +181,10 @@ class Probe(BaseEstimator):  # type: ignore[misc]
     def _fit_head(
         self,
         tracks: Sequence[EmbeddingTable],
-        states: Sequence[Int8[np.ndarray, "frame behavior"]],
+        states: Sequence[Int8[np.ndarray, "_ behavior"]],
         holdout: Holdout,
         settings: HeadSettings,
-    ) -> tuple[Head, Objective, list[Float32[np.ndarray, "grid behavior"]]]:
+    ) -> tuple[Head, Objective, list[Float32[np.ndarray, "_ behavior"]]]:
         """The head, its objective, and the scores of the validation labels (from a fit that did not see them)."""
         head_type = find_head(self.head)
         num_frames = tracks[0].provenance.num_frames
@@ -210,15 +210,15 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             head = head_type.fit(TrainingData(everything, [], num_frames, data.seed), objective, settings)
         return head, objective, scores
 
-    def _objective(self, states: Sequence[Int8[np.ndarray, "frame behavior"]]) -> Objective:
+    def _objective(self, states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Objective:
         return Objective.of(
             self.behaviors_, states, loss=self.loss, weighting=self.weighting, smoothing=self.label_smoothing
         )
 
     def _thresholds(
         self,
-        scores: Sequence[Float32[np.ndarray, "frame behavior"]],
-        states: Sequence[Int8[np.ndarray, "frame behavior"]],
+        scores: Sequence[Float32[np.ndarray, "_ behavior"]],
+        states: Sequence[Int8[np.ndarray, "_ behavior"]],
     ) -> Float32[np.ndarray, " behavior"]:
         if self.behaviors_.exclusive and not self.objective_.background:
             # Something always happens: the likeliest behavior counts, however unsure.
@@ -232,9 +232,9 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         self,
         tracks: Sequence[EmbeddingTable],
         ethograms: Sequence[Ethogram],
-        scores: list[Float32[np.ndarray, "frame behavior"]],
-        states: list[Int8[np.ndarray, "frame behavior"]],
-    ) -> tuple[list[Float32[np.ndarray, "frame behavior"]], list[Int8[np.ndarray, "frame behavior"]]]:
+        scores: list[Float32[np.ndarray, "_ behavior"]],
+        states: list[Int8[np.ndarray, "_ behavior"]],
+    ) -> tuple[list[Float32[np.ndarray, "_ behavior"]], list[Int8[np.ndarray, "_ behavior"]]]:
         """Scores of every labelled recording from fits without it; what was held out anyway where there is only one."""
         names = sorted({track.bout_recording for track in tracks})
         if len(names) < 2:

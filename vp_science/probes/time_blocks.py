@@ -35,7 +35,7 @@ class _Spans:
 
 def time_blocks(
     tracks: Sequence[EmbeddingTable],
-    labelled: Sequence[Bool[np.ndarray, " row"]],
+    labelled: Sequence[Bool[np.ndarray, " _"]],
     num_blocks: int = 5,
     *,
     gap_s: int | float = 0.0,
