@@ -65,6 +65,12 @@ def test_convert_with_recordings(run, table, video, tmp_path):
     assert vp.read_annotations(out).observed["stop_s"].tolist() == pytest.approx([length], abs=1e-3)
 
 
+def test_labels_may_name_a_recording_without_its_folder(run, table, video, tmp_path):
+    assert video.parent.name == "videos"
+    code, text, _ = run("labels", "check", table, "--recordings", tmp_path, "--json")
+    assert (code, json.loads(text)[0]["problems"]) == (0, [])
+
+
 def test_convert_reads_what_the_file_does_not_say(run, tmp_path):
     (tmp_path / "x_labels.csv").write_text(",background,run\n0,1,0\n1,0,1\n")
     options = ("--fps", 10, "--recording", "m 7", "--annotator", "Zoë", "--from", "deepethogram")

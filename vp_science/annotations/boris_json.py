@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,10 +13,11 @@ from vp_science.annotations.boris_observations import Medium, Observation, make_
 from vp_science.annotations.clock import recording_name
 from vp_science.annotations.text_tables import MAX_BYTES, bad, read_bytes
 from vp_science.errors import AnnotationError
-from vp_science.timeline.behaviors import _COLOR, Behavior, Behaviors
+from vp_science.timeline.behaviors import Behavior, Behaviors
 
 OUR_KEY = "vp_science"
 GZIP = b"\x1f\x8b"
+_COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 EVENT_ITEMS = {"MEDIA": (5, 6), "LIVE": (5, 6), "IMAGES": (5, 6, 7)}
 
 

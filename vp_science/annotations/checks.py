@@ -9,6 +9,7 @@ import pandas as pd
 from jaxtyping import Float64
 
 from vp_science.annotations.clock import FrameClock
+from vp_science.annotations.frame_labels import bouts_outside, join_intervals
 from vp_science.errors import AnnotationError
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.ethogram import frame_edges
@@ -146,25 +147,9 @@ def _against_observed(recording: str, bouts: pd.DataFrame, observed: pd.DataFram
             "absent (vp-science labels convert --all-scored takes whole recordings as scored)",
         )  # fmt: skip
         return
-    for (subject, behavior), mine in bouts.groupby(["subject", "behavior"], sort=False):
-        theirs = observed[observed["subject"].isin([subject, ""]) & observed["behavior"].isin([behavior, ""])]
-        spans = _union(theirs["start_s"].to_numpy(np.float64), theirs["stop_s"].to_numpy(np.float64))
-        for bout in mine.itertuples(index=False):
-            first = np.searchsorted(spans[:, 0], bout.start_s + _ROUNDING_S, side="right") - 1
-            if first < 0 or spans[first, 1] < bout.stop_s - _ROUNDING_S:
-                message = "expected bouts in time that was scored, found one (partly) outside: it does not count there"
-                yield _problem("warning", "not scored", bout, message)
-
-
-def _union(start_s: Float64[np.ndarray, " n"], stop_s: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "m 2"]:
-    """Intervals joined where they touch or overlap, sorted."""
-    joined: list[list[float]] = []
-    for start, stop in sorted(zip(start_s.tolist(), stop_s.tolist(), strict=True)):
-        if joined and start <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], stop)
-        else:
-            joined.append([start, stop])
-    return np.array(joined, dtype=np.float64).reshape(-1, 2)
+    for bout in bouts_outside(bouts, observed, _ROUNDING_S):
+        message = "expected bouts in time that was scored, found one (partly) outside: it does not count there"
+        yield _problem("warning", "not scored", bout, message)
 
 
 def _against_recording(
@@ -284,10 +269,10 @@ def _observed_time(annotations: Annotations, behavior: str, bouts: pd.DataFrame)
         subjects = {*annotations.subjects(recording)} | ({""} if (mine["subject"] == "").any() else set())
         for subject in subjects or {""}:
             scored = theirs[theirs["subject"].isin([subject, ""])]
-            spans = _union(scored["start_s"].to_numpy(np.float64), scored["stop_s"].to_numpy(np.float64))
+            spans = join_intervals(scored["start_s"].to_numpy(np.float64), scored["stop_s"].to_numpy(np.float64))
             observed_s += float((spans[:, 1] - spans[:, 0]).sum())
             those = mine[mine["subject"] == subject]
-            happens = _union(those["start_s"].to_numpy(np.float64), those["stop_s"].to_numpy(np.float64))
+            happens = join_intervals(those["start_s"].to_numpy(np.float64), those["stop_s"].to_numpy(np.float64))
             inside_s += _overlap(spans, happens)
             starts = those["start_s"].to_numpy(np.float64)
             inside += int(sum(((spans[:, 0] <= start) & (start < spans[:, 1])).any() for start in starts))

@@ -1,8 +1,10 @@
 """Labels per frame, for formats that count frames: bouts from states and back, and what such formats cannot hold."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Float64, Int8
 
 from vp_science.annotations.clock import FrameClock
@@ -108,15 +110,41 @@ def require_scored_bouts(annotations: Annotations, recording: str, what: str) ->
     """
     bouts = annotations.bouts[annotations.bouts["recording"] == recording]
     observed = annotations.observed[annotations.observed["recording"] == recording]
-    for bout in bouts.itertuples(index=False):
-        theirs = observed[observed["subject"].isin(["", bout.subject]) & observed["behavior"].isin(["", bout.behavior])]
-        inside = (theirs["start_s"] <= bout.start_s + _ROUNDING_S) & (theirs["stop_s"] >= bout.stop_s - _ROUNDING_S)
-        if not inside.any():
-            raise AnnotationError(
-                f"{what}: expected every bout in time that was scored, found {bout.behavior!r} at {bout.start_s:.6g} "
-                f"to {bout.stop_s:.6g} s of {recording!r} outside of it, which would be lost: extend the observed "
-                "intervals (vp-science labels convert --all-scored takes whole recordings as scored)"
-            )
+    for bout in bouts_outside(bouts, observed, _ROUNDING_S):
+        raise AnnotationError(
+            f"{what}: expected every bout in time that was scored, found {bout.behavior!r} at {bout.start_s:.6g} "
+            f"to {bout.stop_s:.6g} s of {recording!r} outside of it, which would be lost: extend the observed "
+            "intervals (vp-science labels convert --all-scored takes whole recordings as scored)"
+        )
+
+
+def bouts_outside(bouts: pd.DataFrame, observed: pd.DataFrame, tolerance_s: float) -> Iterator[Any]:
+    """Bouts of one recording that are not wholly in time in which their behavior and subject were scored.
+
+    Args:
+        bouts: of one recording.
+        observed: intervals of that recording.
+        tolerance_s: how far a bout may reach out.
+    """
+    for (subject, behavior), mine in bouts.groupby(["subject", "behavior"], sort=False):
+        theirs = observed[observed["subject"].isin([subject, ""]) & observed["behavior"].isin([behavior, ""])]
+        spans = join_intervals(theirs["start_s"].to_numpy(np.float64), theirs["stop_s"].to_numpy(np.float64))
+        start_s, stop_s = mine["start_s"].to_numpy(np.float64), mine["stop_s"].to_numpy(np.float64)
+        holder = np.searchsorted(spans[:, 0], start_s + tolerance_s, side="right") - 1
+        ends = np.append(spans[:, 1], -np.inf)  # before the first interval: index -1
+        outside = ends[holder] < stop_s - tolerance_s
+        yield from mine[outside].itertuples(index=False)
+
+
+def join_intervals(start_s: Float64[np.ndarray, " n"], stop_s: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, "m 2"]:
+    """Intervals joined where they touch or overlap, sorted."""
+    joined: list[list[float]] = []
+    for start, stop in sorted(zip(start_s.tolist(), stop_s.tolist(), strict=True)):
+        if joined and start <= joined[-1][1]:
+            joined[-1][1] = max(joined[-1][1], stop)
+        else:
+            joined.append([start, stop])
+    return np.array(joined, dtype=np.float64).reshape(-1, 2)
 
 
 def refuse_losses(annotations: Annotations, what: str, columns: Iterable[str]) -> None:
