@@ -40,7 +40,7 @@ def blocks(num_frames: int, num_classes: int, length: int = 6, shift: int = 0) -
     return (np.arange(num_frames) // length + shift) % num_classes
 
 
-def make_calms21(root: Path, train: int = 3, test: int = 1, num_frames: int = 36) -> Path:
+def make_calms21(root: Path, train: int = 3, test: int = 1, num_frames: int = 36, length: int = 6) -> Path:
     """``task1_videos_mp4`` and the JSON of ``task1_classic_classification``; class 3 is other."""
     number = 0
     for part, count in (("train", train), ("test", test)):
@@ -48,7 +48,7 @@ def make_calms21(root: Path, train: int = 3, test: int = 1, num_frames: int = 36
         for _ in range(count):
             number += 1
             name = f"mouse{number:03d}_task1_annotator1"
-            classes = blocks(num_frames, 4, shift=number)
+            classes = blocks(num_frames, 4, length, number)
             frames = [picture([c] if c < 3 else [], 100 * number + i) for i, c in enumerate(classes)]
             write_video(root / "task1_videos_mp4" / part / f"{name}.mp4", frames)
             group[f"task1/{part}/{name}"] = {

@@ -142,7 +142,7 @@ def _frames(animals: Sequence[BoxScores]) -> list[tuple[np.ndarray, np.ndarray, 
 
 def _match(
     boxes: Float[np.ndarray, "box four"], truth: Bool[np.ndarray, " box"], score: Float[np.ndarray, " box"]
-) -> tuple[Bool[np.ndarray, " box"], Float[np.ndarray, " box"]]:
+) -> tuple[Bool[np.ndarray, " prediction"], Float[np.ndarray, " prediction"]]:
     """Which predictions of one frame and behavior are right."""
     kept = np.flatnonzero(score >= _LEAST_SCORE)
     order = kept[np.argsort(-score[kept], kind="stable")]

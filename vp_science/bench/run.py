@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,7 +31,9 @@ from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import BenchError, SettingsError
 from vp_science.probes.bundle import save_probe
 from vp_science.probes.dataset import hide_absent
+from vp_science.probes.heads.base import HeadSettings
 from vp_science.probes.probe import Probe
+from vp_science.probes.registry import head_settings
 from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.ethogram import Ethogram
 from vp_science.typing import StrPath
@@ -50,6 +52,7 @@ class Changes:
         spatial_pool: k for k x k vectors per frame.
         train_every: every how many clip frames of a training recording are examples.
         size: side of the square that frames are resized to, in pixels.
+        head: another head than that of the protocol, with its own defaults.
         epochs: of the head, at most.
         width: of the head.
         length_tolerance: frames by which labels and recording may differ in length.
@@ -60,6 +63,7 @@ class Changes:
     spatial_pool: int | None = None
     train_every: int | None = None
     size: int | None = None
+    head: str | None = None
     epochs: int | None = None
     width: int | None = None
     length_tolerance: int = 0
@@ -84,16 +88,18 @@ class Changes:
         given = {name: getattr(self, name) for name in ("stride", "spatial_pool", "train_every")}
         return replace(clip, **{name: value for name, value in given.items() if value is not None})
 
-    def head(self, head: Mapping[str, Any]) -> dict[str, Any]:
+    def probe(self, head: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters of the probe with these changes."""
+        base = dict(head) if self.head in (None, head["head"]) else {"head": self.head}
         given = {"epochs": self.epochs, "width": self.width}
-        return dict(head) | {name: value for name, value in given.items() if value is not None}
+        return base | {name: value for name, value in given.items() if value is not None}
 
     def deviations(self, dataset: Dataset) -> list[str]:
         """Every change in a sentence."""
         clip, head = dataset.protocol.clip, dataset.protocol.head
         usual: dict[str, Any] = {"stride": clip.stride, "spatial_pool": clip.spatial_pool}
-        usual |= {"train_every": clip.train_every, "epochs": head.get("epochs"), "width": head.get("width")}
+        usual |= {"train_every": clip.train_every}
+        usual |= {name: head.get(name) for name in ("head", "epochs", "width")}
         changed = [
             f"{name.replace('_', ' ')} {getattr(self, name)} instead of {value}"
             for name, value in usual.items()
@@ -145,6 +151,8 @@ def run_bench(
     changes.check()
     if view is not None and "view" not in dataset.options:
         raise SettingsError(f"view: the benchmark {name} has one camera, found {view}: leave it out")
+    head = changes.probe(dataset.protocol.head)
+    _check_head(head)
     options = FindOptions(None if split is None else Path(split), view, changes.max_recordings is not None)
     study = _limited(dataset.find(Path(data), options), changes.max_recordings)
     shapes = {recording.id: _shape(recording) for recording in study.recordings}
@@ -157,7 +165,7 @@ def run_bench(
     embedded = time.monotonic()
     tracks = {key: read_track(path) for key, path in paths.items()}
     bench = _Bench(study, clip, _join(study, tracks, labels))
-    probe = bench.fit(changes.head(dataset.protocol.head), seed, f"bench-{name}")
+    probe = bench.fit(head, seed, f"bench-{name}")
     fitted = time.monotonic()
     parts = bench.predict(probe)
     score = score_parts(parts, study.behaviors, dataset.protocol.metric)
@@ -175,7 +183,7 @@ def run_bench(
         checkpoint=encoder.info.checkpoint,
         untrained=encoder.info.untrained,
         seed=seed,
-        head=dict(changes.head(dataset.protocol.head)),
+        head=head,
         clip=clip,
         preprocess=preprocess.to_json(),
         training=dict(probe.training_),
@@ -188,6 +196,12 @@ def run_bench(
     save_probe(probe, folder / "probe.zip", overwrite=True)
     report.save(folder)
     return report
+
+
+def _check_head(head: Mapping[str, Any]) -> None:
+    """Refuse parameters that the head does not have, before hours of embedding."""
+    given = {field.name: head[field.name] for field in fields(HeadSettings) if field.name in head}
+    head_settings(head["head"], given, loss=head.get("loss", "cross-entropy"), label_smoothing=0.0)
 
 
 def _absent(per_behavior: Mapping[str, float | None]) -> list[str]:

@@ -39,6 +39,9 @@ def bench(
         int | None, typer.Option(help="Every how many frames of a training recording are examples.")
     ] = None,
     size: Annotated[int | None, typer.Option(help="Side of the frames, a multiple of 18 pixels.")] = None,
+    head: Annotated[
+        str | None, typer.Option(help="Another head, with its defaults: logistic, knn, prototype or temporal.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Passes over the training examples, at most.")] = None,
     width: Annotated[int | None, typer.Option(help="Hidden width of the head: 32 to 768, a multiple of 32.")] = None,
     length_tolerance: Annotated[
@@ -66,7 +69,7 @@ def bench(
     from vp_science.cli.progress import BatchProgress
 
     folder = out or Path(f"bench-{name}")
-    changes = Changes(max_recordings, stride, spatial_pool, train_every, size, epochs, width, length_tolerance)
+    changes = Changes(max_recordings, stride, spatial_pool, train_every, size, head, epochs, width, length_tolerance)
     encoder = load_encoder(model, weights, precision, offline=offline)
     with stop_cleanly(folder), BatchProgress() as progress:
         progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
