@@ -1,6 +1,6 @@
 """Tracks and labels joined: which bouts belong to which track, and the labelled stretches as arrays."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -37,7 +37,9 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
             f"expected labels of the recordings {_listed(track.bout_recording for track in tracks)}, found labels of "
             f"{_listed(annotations.recordings)}: rename one of them (vp-science labels convert --recording ...)"
         )
-    return [_labels(annotations, track, name) for track, name in zip(tracks, names, strict=True)]
+    followed = Counter(track.bout_recording for track in tracks if track.subject)
+    alone = [followed[track.bout_recording] == 1 for track in tracks]
+    return [_labels(annotations, track, name, lone) for track, name, lone in zip(tracks, names, alone, strict=True)]
 
 
 def match_names(given: Sequence[str], wanted: Sequence[str]) -> list[str]:
@@ -70,8 +72,11 @@ def _listed(names: Iterable[str]) -> str:
     return ", ".join(repr(name) for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
-def _labels(annotations: Annotations, track: EmbeddingTable, name: str) -> Ethogram:
-    ethogram = to_ethogram(annotations, name, np.asarray(track.time_s), subject=track.subject or None)
+def _labels(annotations: Annotations, track: EmbeddingTable, name: str, alone: bool) -> Ethogram:
+    """Labels of the animal of a track; where it is the only one and bouts name nobody, they are its bouts."""
+    nameless = alone and not annotations.subjects(name)
+    subject = None if nameless or not track.subject else track.subject
+    ethogram = to_ethogram(annotations, name, np.asarray(track.time_s), subject=subject)
     return hide_absent(ethogram, track)
 
 
@@ -233,9 +238,7 @@ def _choose_recording(
     return max(safe, key=lambda name: ((positive[name] > 0).sum(), -abs(size[name] / everything - _SHARE), name))
 
 
-def _last_part_of_each(
-    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]]
-) -> Holdout:
+def _last_part_of_each(tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Holdout:
     """The last fifth of the labelled frames of every behavior's bouts would leak less, but not be one block."""
     train, validation = [], []
     for track, s in zip(tracks, states, strict=True):

@@ -7,7 +7,7 @@ from vp_science.errors import ProbeError
 from vp_science.store.provenance import Provenance, json_differences
 from vp_science.store.tables import EmbeddingTable
 
-_ONE_ANIMAL = ("subject", "target", "of_recording", "poses", "poses_sha256", "animals")
+_FOLLOW = ("settings", "turned")
 
 
 def track_settings(provenance: Provenance) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def track_settings(provenance: Provenance) -> dict[str, Any]:
         "num_frames": provenance.num_frames,
         "stride": provenance.stride,
         "spatial_pool": provenance.spatial_pool,
-        "follow": {k: v for k, v in follow.items() if k not in _ONE_ANIMAL} if isinstance(follow, dict) else None,
+        "follow": {name: follow.get(name) for name in _FOLLOW} if isinstance(follow, dict) else None,
     }
 
 
