@@ -14,7 +14,7 @@ from jaxtyping import Bool, Float32, Float64, Int64
 
 from vp_science.errors import AnnotationError
 from vp_science.timeline.behaviors import Behaviors
-from vp_science.timeline.ethogram import Ethogram, frame_edges, runs
+from vp_science.timeline.ethogram import Ethogram, frame_edges, spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,11 +47,6 @@ class Comparison:
     def bouts(self, column: int) -> tuple[Int64[np.ndarray, "true 2"], Int64[np.ndarray, "found 2"]]:
         """Half-open frame ranges of the labelled and of the predicted bouts of a behavior."""
         return spans(self.happens[:, column]), spans(self.found[:, column])
-
-
-def spans(on: Bool[np.ndarray, " frame"]) -> Int64[np.ndarray, "run 2"]:
-    """Half-open index ranges of the maximal runs of True, as an array."""
-    return np.array(runs(on), dtype=np.int64).reshape(-1, 2)
 
 
 def compare(truth: Ethogram, prediction: Ethogram) -> Comparison:

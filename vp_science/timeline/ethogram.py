@@ -141,10 +141,16 @@ class Ethogram:
         return replace(self, states=states)
 
 
+def spans(on: Bool[np.ndarray, " frame"]) -> Int64[np.ndarray, "run 2"]:
+    """Half-open index ranges of the maximal runs of True, one per row."""
+    padded = np.zeros(len(on) + 2, dtype=np.int8)
+    padded[1:-1] = on
+    return np.flatnonzero(np.diff(padded)).reshape(-1, 2).astype(np.int64)
+
+
 def runs(on: Bool[np.ndarray, " frame"]) -> list[tuple[int, int]]:
     """Half-open index ranges of the maximal runs of True."""
-    change = np.flatnonzero(np.diff(np.concatenate([[False], on, [False]]).astype(np.int8)))
-    return [(int(first), int(stop)) for first, stop in zip(change[::2], change[1::2], strict=True)]
+    return [(first, stop) for first, stop in spans(on).tolist()]
 
 
 def cover(

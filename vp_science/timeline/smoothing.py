@@ -6,7 +6,7 @@ Frames have durations (``ethogram.frame_edges``), so a recording of variable fra
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
-from vp_science.timeline.ethogram import frame_edges, runs
+from vp_science.timeline.ethogram import frame_edges, runs, spans
 
 _TOLERANCE_S = 1e-3
 """Containers and annotation programs round times to this; a gap of "0.1 s" may measure 0.1004 s."""
@@ -114,70 +114,51 @@ def clean(
         root_s: gaps and bouts shorter than this go as well.
     """
     edges, slack = frame_edges(time_s), tolerance_s(time_s)
-    done = on & known
-    min_s = max(min_bout_s, root_s) - slack
-    while True:
-        before = done
-        done = _fill(done, known, edges, exclusive, fill_gap_s + slack, root_s - slack)
-        done = _drop(done, edges, exclusive, min_s, slack)
-        if np.array_equal(done, before):
-            return done
+    num_known = np.concatenate([np.zeros((1, known.shape[1]), np.int64), np.cumsum(known, axis=0)])
+    done = np.zeros_like(on)
+    columns = np.arange(on.shape[1])
+    for together in [columns] if exclusive else columns[:, None]:
+        bouts = _bouts(on & known, together)
+        while True:
+            before = len(bouts)
+            bouts = _fill(bouts, num_known, edges, fill_gap_s + slack, root_s - slack)
+            bouts = _drop(bouts, edges, max(min_bout_s, root_s) - slack, slack if exclusive else np.inf)
+            if len(bouts) == before:
+                break
+        for column, first, stop in bouts.tolist():
+            done[first:stop, column] = True
+    return done
+
+
+def _bouts(on: Bool[np.ndarray, "frame behavior"], columns: Int64[np.ndarray, " some"]) -> Int64[np.ndarray, "bout 3"]:
+    """Column, first and stop of the bouts of some behaviors, in order of their beginning."""
+    found = [spans(on[:, column]) for column in columns]
+    column = np.repeat(columns, [len(each) for each in found])
+    bouts = np.column_stack([column, np.concatenate([np.zeros((0, 2), np.int64), *found])])
+    return np.asarray(bouts[np.argsort(bouts[:, 1], kind="stable")], np.int64)
 
 
 def _fill(
-    on: Bool[np.ndarray, "frame behavior"],
-    known: Bool[np.ndarray, "frame behavior"],
+    bouts: Int64[np.ndarray, "bout 3"],
+    num_known: Int64[np.ndarray, "edge behavior"],
     edges: Float64[np.ndarray, " edge"],
-    exclusive: bool,
     at_most_s: float,
     less_than_s: float,
-) -> Bool[np.ndarray, "frame behavior"]:
-    done = on.copy()
-    anything = _running_count(np.asarray(on.any(axis=1)))
-    for column in range(on.shape[1]):
-        first, stop = _spans(on[:, column])
-        begin, end = stop[:-1], first[1:]
-        gap_s = edges[end] - edges[begin]
-        num_known = _running_count(known[:, column])
-        fills = ((gap_s <= at_most_s) | (gap_s < less_than_s)) & (num_known[end] - num_known[begin] == end - begin)
-        if exclusive:
-            fills &= anything[end] == anything[begin]
-        done[:, column] |= _painted(begin[fills], end[fills], len(on))
-    return done
+) -> Int64[np.ndarray, "_ 3"]:
+    """Join neighbouring bouts of one behavior across short gaps of known frames."""
+    column, begin, end = bouts[:-1, 0], bouts[:-1, 2], bouts[1:, 1]
+    gap_s = edges[end] - edges[begin]
+    joins = (column == bouts[1:, 0]) & ((gap_s <= at_most_s) | (gap_s < less_than_s))
+    joins &= num_known[end, column] - num_known[begin, column] == end - begin
+    heads = np.flatnonzero(np.concatenate([[True], ~joins]))[: len(bouts)]
+    tails = np.append(heads[1:], len(bouts))[: len(heads)] - 1
+    return np.asarray(np.column_stack([bouts[heads, :2], bouts[tails, 2]]), np.int64)
 
 
 def _drop(
-    on: Bool[np.ndarray, "frame behavior"],
-    edges: Float64[np.ndarray, " edge"],
-    exclusive: bool,
-    min_s: float,
-    slack: float,
-) -> Bool[np.ndarray, "frame behavior"]:
-    spans = [_spans(on[:, column]) for column in range(on.shape[1])]
-    if exclusive:
-        shortest = min((float((edges[b] - edges[a]).min(initial=np.inf)) for a, b in spans), default=np.inf)
-        min_s = min(min_s, shortest + slack)
-    done = on.copy()
-    for column, (first, stop) in enumerate(spans):
-        short = edges[stop] - edges[first] < min_s
-        done[:, column] &= ~_painted(first[short], stop[short], len(on))
-    return done
-
-
-def _spans(on: Bool[np.ndarray, " frame"]) -> tuple[Int64[np.ndarray, " run"], Int64[np.ndarray, " run"]]:
-    found = np.array(runs(on), dtype=np.int64).reshape(-1, 2)
-    return found[:, 0], found[:, 1]
-
-
-def _running_count(on: Bool[np.ndarray, " frame"]) -> Int64[np.ndarray, " edge"]:
-    return np.concatenate([[0], np.cumsum(on)]).astype(np.int64)
-
-
-def _painted(
-    first: Int64[np.ndarray, " run"], stop: Int64[np.ndarray, " run"], num_frames: int
-) -> Bool[np.ndarray, " frame"]:
-    """Frames in any of these index ranges, which do not overlap."""
-    change = np.zeros(num_frames + 1, dtype=np.int64)
-    np.add.at(change, first, 1)
-    np.add.at(change, stop, -1)
-    return np.asarray(np.cumsum(change)[:-1] > 0)
+    bouts: Int64[np.ndarray, "bout 3"], edges: Float64[np.ndarray, " edge"], min_s: float, beyond_shortest_s: float
+) -> Int64[np.ndarray, "_ 3"]:
+    """Without the bouts that are too short; of these only the shortest and those hardly longer."""
+    duration_s = edges[bouts[:, 2]] - edges[bouts[:, 1]]
+    limit_s = min(min_s, duration_s.min(initial=np.inf) + beyond_shortest_s)
+    return np.asarray(bouts[duration_s >= limit_s])

@@ -178,8 +178,8 @@ def search_postprocess(
     judge = _judge(metric)
     if not len(scores) == len(states) == len(time_s) == len(groups or scores):
         raise ProbeError(
-            f"expected scores, states and times of the same recordings, found {len(scores)}, {len(states)} and "
-            f"{len(time_s)}: give one of each"
+            f"expected scores, states and times of the same recordings and one group each, found {len(scores)}, "
+            f"{len(states)} and {len(time_s)}, {len(groups or scores)} groups: give one of each per recording"
         )
     names = [str(index) for index in range(len(scores))] if groups is None else list(groups)
     pieces = [
