@@ -71,6 +71,7 @@ def make_study(
     tracks, bouts, observed = [], [], []
     for number in range(num_recordings):
         recording = f"rec{number}"
+        num_rows += 4 * (number > 0)  # recordings are not equally long
         vectors = noise * rng.normal(size=(num_rows, directions.shape[1])) + 0.3 * rng.normal(size=directions.shape[1])
         row, turn = 0, number
         while row < num_rows:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, models
+from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, models, probe
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -27,6 +27,7 @@ app.add_typer(labels.app, name="labels")
 app.command("annotate")(annotate.annotate)
 app.command("models")(models.models)
 app.command("bench")(bench.bench)
+app.add_typer(probe.app, name="probe")
 app.command("fetch")(fetch.fetch)
 app.command("info")(info.info)
 

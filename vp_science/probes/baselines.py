@@ -4,10 +4,11 @@ They run in the same folds with the same head. If they come close, the embedding
 """
 
 import json
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float32, Float64, UInt8
@@ -21,10 +22,8 @@ from vp_science.store.reader import open_embeddings
 from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.ethogram import Ethogram
 from vp_science.timeline.grid import plan_windows
-from vp_science.typing import StrPath
 
-Baseline = Literal["majority", "pixels", "untrained"]
-BASELINES: tuple[Baseline, ...] = ("majority", "pixels", "untrained")
+BASELINES = ("majority", "pixels", "untrained")
 
 TITLES: dict[str, str] = {
     "majority": "training frequencies",
@@ -38,6 +37,7 @@ _MAX_OFFSETS = 16
 _MAX_FITTED = 3000
 
 
+@runtime_checkable
 class TrackSource(Protocol):
     """Where the tracks of a method come from; ``probe`` runs on the tracks themselves, baselines on others."""
 
@@ -78,8 +78,8 @@ class PixelTracks:
     """
 
     originals: Sequence[EmbeddingTable]
-    pictures: Sequence[UInt8[np.ndarray, "grid pixels"]]
-    labelled: Sequence[Bool[np.ndarray, " grid"]]
+    pictures: Sequence[UInt8[np.ndarray, "_ pixels"]]
+    labelled: Sequence[Bool[np.ndarray, " _"]]
     seed: int = 0
 
     def tracks(self, fold: Fold) -> list[EmbeddingTable]:
@@ -121,14 +121,14 @@ class PixelTracks:
 def window_offsets(num_frames: int) -> np.ndarray:
     """Grid frames of the window around a frame, at most 16 of them, relative to it."""
     first, last = -(num_frames // 2), num_frames - num_frames // 2 - 1
-    return np.unique(np.rint(np.linspace(first, last, min(num_frames, _MAX_OFFSETS))).astype(np.int64))
+    return np.asarray(np.unique(np.rint(np.linspace(first, last, min(num_frames, _MAX_OFFSETS))).astype(np.int64)))
 
 
 def _window_pictures(
     pictures: UInt8[np.ndarray, "grid pixels"], rows: np.ndarray, offsets: np.ndarray
 ) -> Float32[np.ndarray, "row feature"]:
     index = np.clip(rows[:, None] + offsets, 0, len(pictures) - 1)
-    return pictures[index].reshape(len(rows), -1).astype(np.float32)
+    return np.asarray(pictures[index].reshape(len(rows), len(offsets) * pictures.shape[1]), np.float32)
 
 
 def _replace_vectors(track: EmbeddingTable, values: Float32[np.ndarray, "grid dim"]) -> EmbeddingTable:
@@ -168,7 +168,7 @@ class FixedTracks:
 def read_pixels(
     recordings: Recordings,
     tracks: Sequence[EmbeddingTable],
-    labelled: Sequence[Bool[np.ndarray, " grid"]],
+    labelled: Sequence[Bool[np.ndarray, " _"]],
     cache: Path,
     seed: int = 0,
 ) -> PixelTracks:
@@ -203,7 +203,7 @@ def _cached_pixels(recording: Recording, track: EmbeddingTable, folder: Path) ->
             pictures = kept["pictures"]
             if str(kept["facts"]) == key and pictures.shape == (len(track), _SIDE**2) and pictures.dtype == np.uint8:
                 return np.asarray(pictures)
-    except (OSError, ValueError, KeyError, EOFError):
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
         pass  # not there yet, or of something else: it is made below
     pictures = decode_grid(recording, track, _SIDE)
     folder.mkdir(parents=True, exist_ok=True)
@@ -267,8 +267,3 @@ def _refuse_followed(tracks: Sequence[EmbeddingTable]) -> None:
             "expected tracks of whole frames, found tracks that follow single animals: their crops are not cut again "
             "for baselines"
         )
-
-
-def cache_folder(cache: StrPath | None, temporary: str) -> Path:
-    """Where baselines keep what they computed: the folder that was given, or one for this run."""
-    return Path(temporary if cache is None else cache)

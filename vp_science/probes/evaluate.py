@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +20,6 @@ from vp_science.errors import ProbeError, VPScienceError
 from vp_science.probes.baselines import (
     BASELINES,
     TITLES,
-    Baseline,
     FixedTracks,
     TrackSource,
     embed_untrained,
@@ -29,6 +28,7 @@ from vp_science.probes.baselines import (
 )
 from vp_science.probes.dataset import hide_absent, match_annotations, match_names
 from vp_science.probes.groups import GROUP_COLUMNS, RecordingGroups, group_recordings, listed
+from vp_science.probes.parameters import describe_parameters
 from vp_science.probes.probe import Labels, Probe
 from vp_science.probes.report import EvaluationReport, FoldFacts, MethodResult, Tested, count_bouts, labelled_seconds
 from vp_science.probes.sources import Recordings
@@ -41,7 +41,6 @@ from vp_science.timeline.ethogram import Ethogram
 from vp_science.timeline.metrics import evaluate_frames
 from vp_science.typing import StrPath
 
-FoldKind = Literal["leave-one-out", "time-blocks", "random-windows"]
 FOLD_KINDS = ("leave-one-out", "time-blocks", "random-windows")
 Progress = Callable[[str], None]
 
@@ -65,9 +64,9 @@ class Study:
     columns: tuple[str, ...]
 
     @property
-    def labelled(self) -> list[Bool[np.ndarray, " grid"]]:
+    def labelled(self) -> list[Bool[np.ndarray, " _"]]:
         """Rows of every track that have labels."""
-        return [truth.known.any(axis=1) for truth in self.truths]
+        return [np.asarray(truth.known.any(axis=1)) for truth in self.truths]
 
     def part(self, parts: Sequence[Part], fold: Fold, tracks: Sequence[EmbeddingTable]) -> "_Side":
         """One side of a fold: tracks (of the study, or of a baseline on the same grid) and labels."""
@@ -104,12 +103,12 @@ def evaluate_probe(
     *,
     table: pd.DataFrame | None = None,
     by: Sequence[str] = GROUP_COLUMNS,
-    folds: FoldKind | int = "leave-one-out",
+    folds: str | int = "leave-one-out",
     num_blocks: int = 5,
     gap_s: int | float = 0.0,
     allow_leakage: bool = False,
     recordings: Recordings | None = None,
-    baselines: Sequence[Baseline] = BASELINES,
+    baselines: Sequence[str] = BASELINES,
     cache: StrPath | None = None,
     tune_postprocess: bool = False,
     seed: int = 0,
@@ -228,7 +227,7 @@ def _groups(names: Sequence[str], table: pd.DataFrame | None, by: Sequence[str])
 
 def make_folds(
     study: Study,
-    folds: FoldKind | int,
+    folds: str | int,
     *,
     num_blocks: int = 5,
     gap_s: int | float = 0.0,
@@ -282,7 +281,7 @@ def _run(model: Probe, source: TrackSource, name: str, study: Study, split: Sequ
 
 def _clone_for(model: Probe, train: _Side) -> Probe:
     """A fresh probe; of the recordings that it shall validate on, those of the training part."""
-    probe = clone(model)
+    probe: Probe = clone(model)
     if model.validation is not None:
         here = {track.bout_recording for track in train.tracks}
         probe.set_params(validation=[name for name in model.validation if name in here] or None)
@@ -290,7 +289,7 @@ def _clone_for(model: Probe, train: _Side) -> Probe:
 
 
 def _baseline(
-    name: Baseline,
+    name: str,
     model: Probe,
     study: Study,
     split: Sequence[Fold],
@@ -383,13 +382,6 @@ def _fold_notes(split: Sequence[Fold], facts: Sequence[FoldFacts], study: Study)
                 f"{name!r} does not happen in the training part of, and cannot be learned in: {listed(unlearned)}"
             )
     return notes
-
-
-def describe_parameters(probe: Probe) -> dict[str, Any]:
-    """The parameters of a probe as JSON."""
-    values = probe.get_params()
-    rules = values["postprocess"]
-    return values | {"postprocess": rules if rules is None or isinstance(rules, str) else rules.to_json()}
 
 
 def _rows(truth: Ethogram, part: Part) -> Ethogram:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pandas as pd
 
 from vp_science.errors import ProbeError
 from vp_science.files import write_atomically
+from vp_science.probes.metric_names import CARD_METRICS
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import Ethogram, frame_edges, runs
 from vp_science.timeline.metrics import Metrics
@@ -150,13 +152,26 @@ class EvaluationReport:
         return pd.DataFrame(rows, columns=columns)
 
     def figure(self, metric: str, behavior: str = "", method: str = "probe") -> dict[str, float]:
-        """One figure: pooled, mean, sd, min, max and number of folds; NaN where it does not exist."""
-        table = self.table()
-        row = table[(table["method"] == method) & (table["behavior"] == behavior) & (table["metric"] == metric)]
-        names = ("pooled", "mean", "sd", "min", "max")
-        if row.empty:
-            return dict.fromkeys(names, np.nan) | {"folds": 0}
-        return {name: float(row.iloc[0][name]) for name in names} | {"folds": int(row.iloc[0]["folds"])}
+        """One figure: pooled, mean, sd, min, max and number of folds; NaN where it does not exist.
+
+        Raises:
+            ProbeError: when there is no such method, behavior or metric.
+        """
+        if self.method(method).pooled is None:
+            return dict.fromkeys(("pooled", "mean", "sd", "min", "max"), np.nan) | {"folds": 0}
+        try:
+            return self._figures[method, behavior, metric]
+        except KeyError:
+            raise ProbeError(f"expected a behavior and a metric of the table, found {behavior!r}, {metric!r}") from None
+
+    @cached_property
+    def _figures(self) -> dict[tuple[str, str, str], dict[str, float]]:
+        return {
+            (row["method"], row["behavior"], row["metric"]): {
+                name: float(row[name]) for name in ("pooled", "mean", "sd", "min", "max", "folds")
+            }
+            for row in self.table().to_dict(orient="records")
+        }
 
     def to_json(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON (figures that do not exist are null)."""
@@ -179,6 +194,7 @@ class EvaluationReport:
             ],
             "table": self.table().to_dict(orient="records"),
             "notes": list(self.notes),
+            "card": self.card(),
         }
         return dict(_plain(value))
 
@@ -226,17 +242,23 @@ class EvaluationReport:
         Raises:
             ProbeError: when the folder cannot be written.
         """
-        where = Path(folder)
         content = json.dumps(self.to_json(), ensure_ascii=False, indent=2, allow_nan=False) + "\n"
-        try:
-            where.mkdir(parents=True, exist_ok=True)
-            for name, text in ((JSON_NAME, content), (TEXT_NAME, self.text(figures))):
-                write_atomically(where / name, lambda file, text=text: file.write(text.encode()))  # type: ignore[misc]
-        except OSError as error:
-            raise ProbeError(
-                f"cannot write the report to {where} ({error.strerror or error}): choose a folder with room"
-            ) from error
-        return [where / JSON_NAME, where / TEXT_NAME]
+        return [_write(Path(folder), JSON_NAME, content), self.save_text(folder, figures)]
+
+    def save_text(self, folder: StrPath, figures: Sequence[str] = ()) -> Path:
+        """Write ``evaluation.md`` alone; see ``save``."""
+        return _write(Path(folder), TEXT_NAME, self.text(figures))
+
+
+def _write(folder: Path, name: str, text: str) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_atomically(folder / name, lambda file: file.write(text.encode()))
+    except OSError as error:
+        raise ProbeError(
+            f"cannot write the report to {folder} ({error.strerror or error}): choose a folder with room"
+        ) from error
+    return folder / name
 
 
 def flat_figures(metrics: Metrics) -> dict[tuple[str, str], float]:

@@ -26,6 +26,8 @@ Recordings = StrPath | Recording | Iterable[StrPath | Recording]
 
 _FPS = "source_fps="
 _SAME_S = 1e-6
+_BRIGHTNESS = np.array([0.299, 0.587, 0.114])
+"""Weights of red, green and blue (ITU-R BT.601)."""
 
 
 def find_sources(recordings: Recordings, tracks: Sequence[EmbeddingTable]) -> list[StrPath | Recording]:
@@ -72,8 +74,7 @@ def decode_grid(recording: Recording, track: EmbeddingTable, side: int) -> UInt8
     frames, row_of = np.unique(np.asarray(track.frame_index), return_inverse=True)
     pictures = np.empty((len(frames), side * side), np.uint8)
     for row, frame in enumerate(recording.decode(frames, preprocess_of(track, side))):
-        # The weights of red, green and blue in brightness (ITU-R BT.601).
-        pictures[row] = np.rint(frame.pixels.astype(np.float32) @ np.float32([0.299, 0.587, 0.114])).ravel()
+        pictures[row] = np.rint(frame.pixels @ _BRIGHTNESS).ravel()
     return pictures[row_of]
 
 

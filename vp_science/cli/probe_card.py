@@ -1,0 +1,132 @@
+"""Model cards and evaluations in the terminal."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from vp_science.probes.metric_names import FIGURES
+from vp_science.probes.report import EvaluationReport
+
+_MAX_RECORDINGS = 8
+
+
+def print_card(card: Mapping[str, Any]) -> None:
+    """Print what a bundle is (the content of its ``probe.json``)."""
+    console = Console(highlight=False)
+    training, parameters, tracks = card["training"], card["parameters"], card["tracks"]
+    kind = "one behavior at a time" if card["behaviors"]["exclusive"] else "behaviors may overlap"
+    _say(console, f"{card['id']}: {parameters['head']} on {tracks['model']}, {kind}", style="bold")
+    if training["untrained_encoder"]:
+        _say(console, "UNTRAINED encoder: random weights, good for trying things out, not for science")
+    console.print(_behavior_table(card))
+    recordings = training["recordings"]
+    names = [entry["recording"] + (f" ({entry['subject']})" if entry["subject"] else "") for entry in recordings]
+    more = f" and {len(names) - _MAX_RECORDINGS} more" if len(names) > _MAX_RECORDINGS else ""
+    seconds = sum(entry["labelled_s"] for entry in recordings)
+    _say(console, f"trained on    {len(names)} recordings, {seconds / 60:.1f} min labelled: "
+         f"{', '.join(names[:_MAX_RECORDINGS])}{more}")  # fmt: skip
+    _say(console, f"thresholds    chosen on {training['validation']}")
+    _say(console, f"rules         {'; '.join(_rules(card['postprocess']))}")
+    _say(console, f"tracks        {_tracks(tracks)}")
+    _say(console, f"weights       {tracks['checkpoint']}")
+    _say(console, f"made with     {', '.join(f'{name} {number}' for name, number in training['software'].items())}")
+    if card["evaluation"]:
+        for note in card["evaluation"]["notes"]:
+            _say(console, f"note          {note}")
+    else:
+        _say(
+            console, "figures       none yet: vp-science probe evaluate, then probe train --evaluation evaluation.json"
+        )
+
+
+def _say(console: Console, line: str, style: str = "") -> None:
+    console.print(Text(line, style=style), soft_wrap=True)
+
+
+def _behavior_table(card: Mapping[str, Any]) -> Table:
+    figures = {
+        (row["behavior"], row["metric"]): row
+        for row in (card["evaluation"] or {"figures": []})["figures"]
+        if row["method"] == "probe"
+    }
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("behavior", overflow="fold")
+    headings = ["bouts learned", "threshold"]
+    shown = [entry for entry in FIGURES if entry.compared] if figures else []
+    for heading in [*headings, *(entry.title for entry in shown)]:
+        table.add_column(heading, justify="right")
+    entries = card["behaviors"]["entries"]
+    for entry, threshold in zip(entries, card["thresholds"], strict=True):
+        bouts = sum(recording["bouts"].get(entry["name"], 0) for recording in card["training"]["recordings"])
+        values = [figures.get((entry["name"], metric.key), {}).get("pooled") for metric in shown]
+        cells = ["-" if value is None else f"{value:.3f}" for value in values]
+        table.add_row(Text(entry["name"]), str(bouts), f"{threshold:.2f}", *cells)
+    return table
+
+
+def _rules(postprocess: Mapping[str, Any]) -> Sequence[str]:
+    from vp_science.timeline.postprocess import PostProcess
+
+    return PostProcess.from_json(postprocess).explain()
+
+
+def _tracks(tracks: Mapping[str, Any]) -> str:
+    rate = "every frame" if tracks["sample_fps"] is None else f"{tracks['sample_fps']:g} frames per second"
+    size = tracks["preprocess"]
+    pool = f", {tracks['spatial_pool']} x {tracks['spatial_pool']} vectors" if tracks["spatial_pool"] > 1 else ""
+    who = ", single animals" if tracks["follow"] else ""
+    return (
+        f"{tracks['model']}, {rate}, windows of {tracks['num_frames']} frames, stride {tracks['stride']}, "
+        f"{size['width']} x {size['height']} pixels ({size['fit']}){pool}{who}"
+    )
+
+
+def print_evaluation(report: EvaluationReport) -> None:
+    """Print the figures of all methods, the probe behavior by behavior, and what to know."""
+    console = Console(highlight=False)
+    overall = [entry for entry in FIGURES if entry.overall_key]
+    table = _start("all behaviors", [entry.title for entry in overall])
+    for method in report.methods:
+        if method.pooled is None:
+            continue
+        values = [report.figure(entry.overall_key, "", method.name)["pooled"] for entry in overall]
+        cells = [_number(value, entry.unsigned().form) for value, entry in zip(values, overall, strict=True)]
+        table.add_row(Text(method.title, style="bold" if method.name == "probe" else ""), *cells)
+    console.print(table)
+    console.print()
+    shown = [entry for entry in FIGURES if entry.key in ("average_precision", "chance", "f1", "segment_f1@0.5")]
+    table = _start("behavior", ["bouts", *(entry.title for entry in shown), "folds: average precision"])
+    for name in report.behaviors.names:
+        figures = [report.figure(entry.key, name) for entry in shown]
+        cells = [_number(figure["pooled"], entry.form) for figure, entry in zip(figures, shown, strict=True)]
+        bouts = sum(fold.test_bouts[name] for fold in report.folds)
+        table.add_row(Text(name), str(bouts), *cells, _range(figures[0]))
+    console.print(table)
+    console.print()
+    for method in report.methods:
+        if method.pooled is None:
+            _say(console, f"{method.title}: {method.note}")
+    for note in report.notes:
+        _say(console, f"note: {note}")
+
+
+def _start(first: str, headings: Sequence[str]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(first, overflow="fold")
+    for heading in headings:
+        table.add_column(heading, justify="right")
+    return table
+
+
+def _range(figure: Mapping[str, float]) -> str:
+    if not figure["folds"]:
+        return "-"
+    return f"{figure['min']:.2f} to {figure['max']:.2f} ({figure['folds']})"
+
+
+def _number(value: float, form: str) -> str:
+    return format(value, form) if math.isfinite(value) else "-"
