@@ -97,9 +97,7 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
         if bout.recording not in media:
             fix = "add the medium to media.csv, or rename the recording"
             raise bad(path.with_name("media.csv"), f"a medium named {bout.recording!r}", ", ".join(media), fix=fix)
-        for text in (bout.behavior, bout.subject, bout.target):
-            if "|" in text or text != text.strip():
-                raise AnnotationError(f"Camtrap DP separates names by '|' and blanks, found {text!r}: rename it")
+        _check_texts(bout)
         rows.append(_row(bout, media[bout.recording], number))
     write_table(path, _COLUMNS, rows)
     return [path]
@@ -304,13 +302,29 @@ def _refuse_foreign(path: Path) -> None:
             )
 
 
+def _check_texts(bout: Any) -> None:
+    for text in (bout.behavior, bout.subject, bout.target, bout.source, bout.comment):
+        if text != text.strip():
+            raise AnnotationError(f"Camtrap DP: expected text without blanks around it, found {text!r}: rename it")
+    for text in (bout.behavior, bout.target):
+        if "|" in text:
+            raise AnnotationError(
+                f"Camtrap DP: expected names without '|', which separates them, found {text!r}: rename"
+            )
+
+
 def _row(bout: Any, medium: _Medium, number: int) -> list[str]:
     kind, _, who = bout.source.partition(":")
     start = medium.start + timedelta(seconds=math.floor(bout.start_s))
     stop = medium.start + timedelta(seconds=math.ceil(bout.stop_s))
     tags = {"start_s": number_text(bout.start_s), "stop_s": number_text(bout.stop_s), "target": bout.target}
     tags["source"] = "curated" if kind == "curated" else ""
-    traits = dict(part.split(":", 1) for part in bout.modifiers.split("|") if part)
+    traits = dict(part.partition(":")[::2] for part in bout.modifiers.split("|") if part)
+    if not {*_TRAITS} >= {*traits}:
+        raise AnnotationError(
+            f"Camtrap DP: expected modifiers such as sex:female (of {', '.join(_TRAITS)}), found {bout.modifiers!r}: "
+            "leave them out on purpose (vp-science labels convert --drop modifiers)"
+        )
     cells = {
         "observationID": f"{_OUR_ID}{number}",
         "deploymentID": medium.deployment,

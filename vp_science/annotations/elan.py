@@ -154,14 +154,14 @@ class _Reader:
         """The rules of the module, in order; what we wrote ourselves is listed in the header."""
         source = _source(tier.annotator or self.options.annotator)
         subject, own = tier.participant, _own_name(tier)
-        observed = own.casefold() == _OBSERVED or tier.type.casefold() == _OBSERVED
+        observed = _is_observed(tier)
         kind: Kind = "point" if tier.type.casefold() == _POINT else "state"
         listed = self.ours.get("tiers", {}).get(tier.id)
         if isinstance(listed, Mapping):
             target, behavior = str(listed.get("target", "")), str(listed.get("behavior", ""))
             return _Meaning(behavior, subject, target, kind, source, observed, bracketed=True)
         if observed:
-            who = subject or (own.partition("@")[2] if "@" in own else "")
+            who = subject or own.partition("@")[2]
             return _Meaning("", who, source=source, observed=True)
         named = _Meaning(own, subject, kind=kind, source=source)
         valued = _Meaning("", subject or tier.id, kind=kind, source=source)
@@ -206,13 +206,17 @@ def _own_name(tier: AlignedTier) -> str:
     return tier.id.removesuffix(f"@{tier.participant}") if tier.participant else tier.id
 
 
+def _is_observed(tier: AlignedTier) -> bool:
+    return _OBSERVED in (tier.type.casefold(), tier.id.casefold().partition("@")[0])
+
+
 def _is_named(tier: AlignedTier) -> bool:
     """Whether its values cannot be behaviors, so that its name is (rule 3)."""
     values = {entry.value for entry in tier.entries}
     own = _own_name(tier)
     if tier.vocabulary is not None:
         return values == {""}
-    return "" in values or values <= {tier.id, own} or own.casefold() in {*_NOTES, _OBSERVED}
+    return "" in values or values <= {tier.id, own} or own.casefold() in _NOTES or _is_observed(tier)
 
 
 def _text(value: str, meaning: _Meaning) -> dict[str, str]:

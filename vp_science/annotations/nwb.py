@@ -15,7 +15,8 @@ moved to its clock: by the time of its first frame, or frame by frame where the 
   measurements.
 
 ``write_nwb`` makes a new small file beside the recording, which it links: recordings are large, and are not copied. The
-background's name is not kept.
+background's name is not kept. Give it the animal (``subject_id``, species, sex, age) and the start of the session when
+you mean to publish: we do not invent them, and nwbinspector asks for them.
 """
 
 from pathlib import Path

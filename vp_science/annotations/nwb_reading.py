@@ -178,6 +178,9 @@ class NwbReader:
             return [] if span is None else [_interval(clock.recording, "", "", *span)]
         columns = _Columns(self.path, intervals)
         starts, stops = columns.numbers("start_time"), columns.numbers("stop_time")
+        if len(starts) != len(stops):
+            found = f"{len(starts)} starts and {len(stops)} stops"
+            raise bad(self.path, "columns of one length", found, place=intervals.name)
         names = columns.texts("behavior", len(starts))
         return [
             _interval(clock.recording, subject, name if name in behaviors else "", start_s, stop_s)
@@ -262,8 +265,8 @@ class _Columns:
     def rows(
         self,
         clock: _Clock,
-        starts: Float64[np.ndarray, " row"],
-        stops: Float64[np.ndarray, " row"],
+        starts: Float64[np.ndarray, " start"],
+        stops: Float64[np.ndarray, " stop"],
         labels: Sequence[str] | None = None,
     ) -> list[dict[str, Any]]:
         """Rows of a bout table, without recording, kind and source."""

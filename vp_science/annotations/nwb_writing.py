@@ -52,8 +52,8 @@ def write_nwb(
         annotations: may hold other recordings too.
         recording: which recording; ``session_id`` of the file. Times are those of its own clock.
         session_start_time: when its clock began, with a time zone; None writes 1970-01-01 and says that it is unknown.
-        subject_id: the animal of the session, where there is one (archives want one per file). Who does what is in the
-            column ``subject`` in any case.
+        subject_id: the animal of the session; archives such as DANDI want one per file. None takes the only subject
+            that the annotations name, or none. Who does what is in the column ``subject`` in any case.
         subject: more about it, as fields of ``pynwb.file.Subject``: ``species``, ``sex``, ``age``.
         media: the video, to be linked by a path relative to the new file; needs ``time_s``.
         time_s: presentation times of the frames of the video.
@@ -70,7 +70,9 @@ def write_nwb(
     path = Path(path)
     part = annotations.select(recordings=[recording])
     _check_texts(part, recording)
-    about = {**(subject or {}), **({} if subject_id is None else {"subject_id": subject_id})}
+    names = part.subjects()
+    subject_id = names[0] if subject_id is None and len(names) == 1 else subject_id
+    about = {**({} if subject_id is None else {"subject_id": subject_id}), **(subject or {})}
     document = _Document(pynwb, part, recording, session_start_time, about)
     if media is not None:
         document.link_video(_relative(path, media), time_s)
@@ -160,7 +162,7 @@ class _Document:
 
     def add_observed(self) -> None:
         """The time that was scored; an empty table says that nothing was, while none would say that all was."""
-        rows = self.part.observed
+        rows = self.part.observed.drop_duplicates()
         columns: list[tuple[str, str, Any]] = [
             ("start_time", "Start of the interval, in seconds.", rows["start_s"].to_numpy(np.float64)),
             ("stop_time", "End of the interval, in seconds.", rows["stop_s"].to_numpy(np.float64)),
