@@ -1,7 +1,6 @@
 """The JSON of a BORIS project: loading it, its catalogue, and its observations."""
 
 import json
-import math
 import re
 import zlib
 from collections.abc import Mapping, Sequence
@@ -17,6 +16,7 @@ from vp_science.timeline.behaviors import Behavior, Behaviors
 
 OUR_KEY = "vp_science"
 GZIP = b"\x1f\x8b"
+_MAX_S = 1e12
 _COLOR = re.compile(r"#[0-9a-fA-F]{6}")
 EVENT_ITEMS = {"MEDIA": (5, 6), "LIVE": (5, 6), "IMAGES": (5, 6, 7)}
 
@@ -40,8 +40,8 @@ def load_project(path: Path) -> dict[str, Any]:
         raise bad(path, "a BORIS project as JSON", str(error), fix="open it in BORIS and save it again") from error
     if not isinstance(project, dict):
         raise bad(path, "a BORIS project as a JSON object", type(project).__name__)
-    for key in ("behaviors_conf", "observations"):
-        if not isinstance(project.get(key), dict):
+    for key in ("behaviors_conf", "observations", "subjects_conf"):
+        if not isinstance(project.setdefault(key, {}) if key == "subjects_conf" else project.get(key), dict):
             raise bad(path, f"a BORIS project with {key!r} as an object", project.get(key), place=f"key {key!r}")
     for key in ("behaviors_conf", "subjects_conf", "observations"):
         for name, entry in project.get(key, {}).items():
@@ -128,8 +128,7 @@ def read_observations(path: Path, project: Mapping[str, Any]) -> list[ProjectObs
         offset_s = json_number(path, content.get("time offset", 0.0), f"{place_of(id)}, time offset")
         offset_s += _creation_time(path, id, content, media[id])
         observation = make_observation(id, media[id], names, offset_s)
-        ours = content.get(OUR_KEY)
-        ours = ours if isinstance(ours, dict) else {}
+        ours = json_object(content.get(OUR_KEY))
         name = ours.get("recording")
         if isinstance(name, str) and name and len(observation.recordings) == 1:
             observation = Observation(id, observation.media, (name,), offset_s)
@@ -151,12 +150,11 @@ def _media(path: Path, id: str, content: Mapping[str, Any]) -> tuple[Medium, ...
         raise bad(path, "a list of media paths", queue, place=f"{place_of(id)}, file")
     if str(content.get("type", "")).upper() != "MEDIA":
         return ()
-    info = content.get("media_info")
-    lengths = info.get("length", {}) if isinstance(info, dict) else {}
+    lengths = json_object(json_object(content.get("media_info")).get("length"))
     media = []
     for name in queue:
-        length: Any = lengths.get(name) if isinstance(lengths, dict) else None
-        known = isinstance(length, int | float) and not isinstance(length, bool) and 0 < length < math.inf
+        length: Any = lengths.get(name)
+        known = isinstance(length, int | float) and not isinstance(length, bool) and 0 < length < _MAX_S
         media.append(Medium(name, float(length) if known else None))
     return tuple(media)
 
@@ -165,7 +163,7 @@ def _creation_time(path: Path, id: str, content: dict[str, Any], media: Sequence
     """BORIS can count from the date in the file: then that of the (only) file is part of the offset."""
     if not content.get("media_creation_date_as_offset"):
         return 0.0
-    times: dict[str, Any] = (content.get("media_info") or {}).get("media_creation_time") or {}
+    times = json_object(json_object(content.get("media_info")).get("media_creation_time"))
     if len(media) != 1 or media[0].path not in times:
         raise bad(
             path,
@@ -177,12 +175,17 @@ def _creation_time(path: Path, id: str, content: dict[str, Any], media: Sequence
     return json_number(path, times[media[0].path], f"{place_of(id)}, media_creation_time")
 
 
+def json_object(value: object) -> dict[str, Any]:
+    """An object; what is none counts as an empty one."""
+    return value if isinstance(value, dict) else {}
+
+
 def json_number(path: Path, value: object, place: str) -> float:
     """A finite number.
 
     Raises:
         AnnotationError: when it is something else.
     """
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _MAX_S:
         raise bad(path, "a number of seconds", value, place=place)
     return float(value)

@@ -77,8 +77,8 @@ def project_annotations(path: Path, project: Mapping[str, Any], options: ReadOpt
     bouts: list[dict[str, Any]] = []
     scored: list[tuple[str, list[dict[str, Any]]]] = []
     for item in observations:
-        source = _source(item, manual, options.annotator)
         events = _pairs(path, item, behaviors, options.clock)
+        source = _source(item, manual, options.annotator)
         for first, last in events:
             for recording, start_s, stop_s in item.observation.place(first.time_s, last.time_s):
                 bouts.append(_bout(recording, start_s, stop_s, first, last, behaviors, source))
@@ -142,7 +142,7 @@ def _events(path: Path, item: ProjectObservation, clock: FrameClock) -> list[Pro
 
 
 def _event_time(path: Path, item: ProjectObservation, row: list[Any], clock: FrameClock, place: str) -> float:
-    if item.kind == "IMAGES" and not (isinstance(row[0], int | float) and math.isfinite(row[0])):
+    if item.kind == "IMAGES" and not (isinstance(row[0], int | float) and abs(row[0]) < math.inf):
         index = row[5] if len(row) > 5 else None
         if isinstance(index, bool) or not isinstance(index, int) or index < 1:
             raise bad(path, "a time, or the index of a picture from 1", row, place=place)
@@ -219,6 +219,14 @@ def events_hash(events: Sequence[Sequence[Any]]) -> str:
     return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
 
 
+def holds_hash(content: Mapping[str, Any], digest: object) -> bool:
+    """Whether the events of an observation are still those of which this is the hash."""
+    try:
+        return digest == events_hash(content.get("events", []))
+    except (TypeError, ValueError, OverflowError):
+        return False
+
+
 def _source(item: ProjectObservation, manual: Mapping[str, str], annotator: str) -> str:
     """The name given by a person wins; then ours, if nobody changed the events; then the annotator."""
     named = split_id(item.observation.id)[1]
@@ -227,12 +235,7 @@ def _source(item: ProjectObservation, manual: Mapping[str, str], annotator: str)
         return named or manual.get(item.observation.id, f"manual:{annotator}")
     if named and named != noted:
         return named
-    # Rows of another shape are refused when the events are read.
-    rows = [row for row in item.content.get("events", []) if isinstance(row, list) and len(row) >= 4]
-    try:
-        unchanged = item.ours.get("events_sha256") == events_hash(rows)
-    except (TypeError, ValueError):
-        unchanged = False
+    unchanged = holds_hash(item.content, item.ours.get("events_sha256"))
     return noted if unchanged or not noted.startswith("model:") else f"curated:{annotator}"
 
 

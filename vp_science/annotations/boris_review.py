@@ -23,12 +23,13 @@ import pandas as pd
 from vp_science.annotations.boris_json import (
     OUR_KEY,
     ProjectObservation,
+    json_object,
     load_project,
     read_catalogue,
     read_observations,
 )
 from vp_science.annotations.boris_observations import Medium, medium_path, refuse_targets, tagged_id
-from vp_science.annotations.boris_project import events_hash
+from vp_science.annotations.boris_project import events_hash, holds_hash
 from vp_science.annotations.boris_tabular import refuse_overlaps
 from vp_science.annotations.formats import WriteOptions
 from vp_science.annotations.text_tables import read_bytes
@@ -195,7 +196,7 @@ def _add_observation(
         "observed": [[row.start_s, row.stop_s, row.subject, row.behavior] for row in observed.itertuples(index=False)],
         "events_sha256": digest,
     }
-    if any(item.ours == note and events_hash(item.content.get("events", [])) == digest for item in known):
+    if any(item.ours == note and holds_hash(item.content, digest) for item in known):
         return
     medium, fps = _medium(known, recording, bouts, observed, options)
     observations = project["observations"]
@@ -275,9 +276,9 @@ def _known_medium(known: list[ProjectObservation], recording: str) -> tuple[str 
     for item in known:
         if recording in item.observation.recordings and len(item.observation.media) == len(item.observation.recordings):
             medium = item.observation.media[item.observation.recordings.index(recording)]
-            rates = (item.content.get("media_info") or {}).get("fps") or {}
-            rate = rates.get(medium.path) if isinstance(rates, dict) else None
-            return medium.path, medium.length_s, float(rate) if isinstance(rate, int | float) and rate > 0 else None
+            rate: Any = json_object(json_object(item.content.get("media_info")).get("fps")).get(medium.path)
+            known_rate = isinstance(rate, int | float) and 0 < rate < 1e6
+            return medium.path, medium.length_s, float(rate) if known_rate else None
     return None, None, None
 
 
