@@ -16,7 +16,6 @@ import numpy as np
 import pandas as pd
 
 import vp_science as vp
-from vp_science.embedding import EmbedSettings
 from vp_science.probes.evaluate import evaluate_probe
 from vp_science.probes.probe import Probe
 from vp_science.timeline.ethogram import frame_edges
@@ -123,8 +122,8 @@ def write_results(rows, encoder):
         "",
         "Every figure is the mean over folds (spread: standard deviation) on time that the probe never saw. Clips of "
         "the first study are split so that the two clips of a behavior are never on the same side. The other studies "
-        "have one recording each, cut into four blocks of time with a gap of one window: animal, camera and arena are the "
-        "same on both sides, so these figures say whether the software works, not whether it generalises.",
+        "have one recording each, cut into four blocks of time with a gap of one window: animal, camera and arena are "
+        "the same on both sides, so these figures say whether the software works, not whether it generalises.",
         "",
     ]
     for study in dict.fromkeys(row[0] for row in rows):
