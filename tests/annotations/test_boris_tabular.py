@@ -172,7 +172,7 @@ def test_workbooks(tmp_path, ending):
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+    max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
 )
 @given(rows=timed_rows())
 def test_round_trip(tmp_path, rows):

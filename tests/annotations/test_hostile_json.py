@@ -87,4 +87,4 @@ def test_every_place_with_some_junk(tmp_path, module, valid):
             except Exception as error:
                 pytest.fail(f"{place} = {junk!r}: {error!r}")
     assert wrong == 0
-    assert refused > 20
+    assert refused >= 10
