@@ -80,6 +80,19 @@ def test_frames_without_any_behavior_do_not_count():
     assert np.isnan(box_average_precision([animal([[0, 0, 1, 1]], [[0]], [[0.5]])], 1)).all()
 
 
+def test_chance_of_boxes_is_the_share_of_the_boxes_that_count():
+    box = np.array([[0, 0, 1, 1]] * 3, np.float32)
+    far = np.array([[5, 0, 1, 1], [5, 0, 1, 1], [np.nan] * 4], np.float32)
+    parts = [
+        part([[1, 0], [0, 0], [1, 1]], [[0.9, 0.1]] * 3, box),
+        part([[0, 0], [0, 0], [-1, -1]], [[0.1, 0.1]] * 3, far),
+    ]
+    # The second frame shows nothing; of the three boxes in the others two show a and one shows b.
+    score = score_parts(parts, AB, "box mAP")
+    assert score.chance == pytest.approx(100 * (2 / 3 + 1 / 3) / 2)
+    assert score.per_behavior["a"] == 100.0
+
+
 def test_animals_that_are_not_there_do_not_count():
     gone = [[np.nan] * 4, [5, 0, 1, 1]]
     animals = [

@@ -111,7 +111,7 @@ def box_average_precision(animals: Sequence[BoxScores], num_behaviors: int) -> F
     Returns:
         One number per behavior; NaN for those without a true example.
     """
-    frames = _frames(animals)
+    frames = box_frames(animals)
     result = np.full(num_behaviors, np.nan)
     for behavior in range(num_behaviors):
         parts = [_match(boxes, states[:, behavior] == 1, scores[:, behavior]) for boxes, states, scores in frames]
@@ -123,8 +123,8 @@ def box_average_precision(animals: Sequence[BoxScores], num_behaviors: int) -> F
     return result
 
 
-def _frames(animals: Sequence[BoxScores]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Boxes, states and scores of every frame in which something happens."""
+def box_frames(animals: Sequence[BoxScores]) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Boxes, states and scores, a row per box, of every frame in which something happens: the others do not count."""
     by_recording: dict[str, list[BoxScores]] = {}
     for animal in animals:
         by_recording.setdefault(animal.recording, []).append(animal)

@@ -48,7 +48,7 @@ PROTOCOL = Protocol(
     expected={"train": 62, "val": 8, "test": 19},
     behaviors=Behaviors.of(("attack", "investigation", "mount"), background="other"),
     clip=ClipSettings(num_frames=16, stride=1, spatial_pool=2, train_every=16),
-    head=attentive_head(loss="cross-entropy"),
+    head=attentive_head(loss="cross-entropy", batch_size=40),
     metric="frame mAP",
     published=(
         *videoprism_rows("calms21"),
@@ -60,8 +60,8 @@ PROTOCOL = Protocol(
         f"70 training and 19 test videos; mAP over attack, investigation and mount, other is background ({VIDEOPRISM})",
         "clips of 16 consecutive frames at 30 frames per second, one starting at every frame, labelled by the frame in "
         "their middle",
-        "every sixteenth clip of the training videos is an example (SciVid's slim training set)",
-        "one sigmoid per behavior, no class weights",
+        "every sixteenth clip of the training videos is an example (SciVid's slim training set), in batches of 40, "
+        "with one sigmoid per behavior and no class weights (the notebook that came with the public weights)",
     ),
     differs=(
         "the eight validation videos are not trained on (VideoPrism's appendix names no validation set)",

@@ -138,9 +138,7 @@ class BenchReport:
             shown = "no test example" if value is None else f"{value:.1f}"
             train, test = (self.counts[split].positive[name] for split in ("train", "test"))
             lines.append(f"| {name} | {shown} | {train} | {test} |")
-        parts = [
-            f"{c.recordings} recordings to {split} ({c.frames} labelled frames)" for split, c in self.counts.items()
-        ]
+        parts = [f"{split} {c.frames} (recordings: {c.recordings})" for split, c in self.counts.items()]
         return [*lines, "", "Labelled frames: " + ", ".join(parts) + "."]
 
     def _about(self) -> list[str]:
@@ -151,6 +149,7 @@ class BenchReport:
             "",
             f"Encoder {self.model} ({self.checkpoint}); seed {self.seed}; {took}.",
             f"Split: {protocol.split_source}.",
+            f"Clips: {_settings(asdict(self.clip))}. Head: {_settings(self.head)}.",
             *(f"Note: {note}." for note in self.notes),
             "",
             "As published:",
@@ -171,3 +170,7 @@ class BenchReport:
         text = json.dumps(self.to_json(), indent=2, ensure_ascii=False, default=str) + "\n"
         write_atomically(where / "report.json", lambda file: file.write(text.encode()))
         write_atomically(where / "report.md", lambda file: file.write(self.to_markdown().encode()))
+
+
+def _settings(values: Mapping[str, Any]) -> str:
+    return ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in values.items() if value is not None)

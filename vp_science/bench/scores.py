@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float32, Int8
 
-from vp_science.bench.boxes import BoxScores, box_average_precision
+from vp_science.bench.boxes import BoxScores, box_average_precision, box_frames
 from vp_science.bench.protocol import Metric
 from vp_science.errors import BenchError
 from vp_science.timeline.behaviors import Behaviors
@@ -102,8 +102,9 @@ def _box_average_precision(parts: Sequence[TestPart], behaviors: Behaviors) -> t
         assert part.boxes is not None
         animals.append(BoxScores(part.recording, part.boxes, part.states, np.nan_to_num(part.scores)))
     each = box_average_precision(animals, len(behaviors))
-    states = np.concatenate([part.states[~np.isnan(part.boxes).any(axis=1)] for part in parts])  # type: ignore[arg-type]
-    counted = states[(states >= 0).all(axis=1)]
+    counted = np.concatenate(
+        [np.zeros((0, len(behaviors)), np.int8), *(states for _, states, _ in box_frames(animals))]
+    )
     share = (counted == 1).mean(axis=0) if len(counted) else np.full(len(behaviors), np.nan)
     return each, np.where(np.isnan(each), np.nan, share)
 
