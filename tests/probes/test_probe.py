@@ -183,6 +183,31 @@ def test_names_in_labels_find_their_tracks():
         match_names(["a.mp4", "a.avi"], ["day2/a"])
 
 
+def test_predictions_are_no_labels_until_somebody_reviewed_them():
+    tracks, annotations = make_study(2, 100)
+    guessed = annotations.bouts["recording"] == "rec1"
+    bouts = annotations.bouts.assign(source=np.where(guessed, "model:p-1", "manual:anna"))
+    first, second = match_annotations(Annotations.of(bouts, annotations.observed, annotations.behaviors), tracks)
+    assert (first.states >= 0).all()
+    assert (second.states == -1).all()
+    bouts = annotations.bouts.assign(source=np.where(guessed, "curated:ben", "manual:anna"))
+    _, second = match_annotations(Annotations.of(bouts, annotations.observed, annotations.behaviors), tracks)
+    assert (second.states >= 0).all()
+
+
+def test_the_only_animal_takes_bouts_that_name_nobody():
+    tracks, annotations = make_study(1, 100)
+    follow = {"follow": {"subject": "fly1", "of_recording": "rec0", "settings": {}, "turned": None}}
+    alone = make_track("rec0@fly1", np.asarray(tracks[0].track)[:, 0], source=follow)
+    assert (match_annotations(annotations, [alone])[0].states >= 0).all()
+    other = {"follow": {**follow["follow"], "subject": "fly2"}}
+    pair = [alone, make_track("rec0@fly2", np.asarray(tracks[0].track)[:, 0], source=other)]
+    states = match_annotations(annotations, pair)[0].states
+    whole = match_annotations(annotations, tracks)[0].states
+    assert (states[whole == 1] == -1).all()  # somebody did it, and nobody knows who
+    assert (states[whole == 0] == 0).all()
+
+
 def test_tuned_rules_are_stored_and_explained(study, tmp_path):
     tracks, annotations = study
     probe = Probe("logistic", postprocess="tune").fit(tracks[:4], annotations)

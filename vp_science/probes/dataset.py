@@ -19,7 +19,8 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
 
     Annotation files name a recording in their own way: as its id, a path, a file name, with or without an ending. A
     track takes the name that equals its id, or else the only one whose last part without ending equals the last part of
-    its id. Time in which a tracked animal was not seen is unknown.
+    its id. Time in which a tracked animal was not seen is unknown. What a model found (source ``model:``) is no label
+    until a person has reviewed it (``curated:``).
 
     Args:
         annotations: labels of any recordings, perhaps of more than there are tracks.
@@ -31,6 +32,7 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
     Raises:
         AnnotationError: when two names fit one track, or no track at all is named.
     """
+    annotations = annotations.select(sources=("manual", "curated"))
     names = match_names(annotations.recordings, [track.bout_recording for track in tracks])
     if not any(names):
         raise AnnotationError(

@@ -110,7 +110,8 @@ class Annotations:
         Args:
             recordings: ids to keep.
             behaviors: names to keep; an exclusive catalogue stays exclusive.
-            sources: first words of the source to keep: ``manual``, ``model``, ``curated``.
+            sources: first words of the source to keep: ``manual``, ``model``, ``curated``. A recording whose bouts are
+                all of other sources loses its observed intervals too: it was observed by others.
 
         Raises:
             AnnotationError: when a behavior is not in the catalogue.
@@ -124,7 +125,9 @@ class Annotations:
             bouts = bouts[bouts["behavior"].isin(behaviors)]
             observed = observed[observed["behavior"].isin([*behaviors, ""])]
         if sources is not None:
-            bouts = bouts[bouts["source"].str.split(":").str[0].isin(list(sources))]
+            kept_rows = bouts["source"].str.split(":").str[0].isin(list(sources))
+            others = set(bouts["recording"][~kept_rows]) - set(bouts["recording"][kept_rows])
+            bouts, observed = bouts[kept_rows], observed[~observed["recording"].isin(others)]
         return Annotations(catalogue, bouts.reset_index(drop=True), observed.reset_index(drop=True))
 
     def renamed(self, recordings: Mapping[str, str]) -> "Annotations":
