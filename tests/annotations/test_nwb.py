@@ -143,7 +143,7 @@ def test_events_are_behaviors_only_if_the_catalogue_says_so(tmp_path):
     assert "lick" not in found.behaviors
 
 
-@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=rich_rows())
 def test_round_trip(tmp_path, rows):
     given_annotations = Annotations.of(*rows)

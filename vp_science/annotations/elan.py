@@ -23,38 +23,29 @@ which ELAN keeps. Scores are not kept, nor what times have below a millisecond; 
 """
 
 import json
-import mimetypes
-import os
 import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-import pandas as pd
-
 from vp_science.annotations.clock import recording_name
 from vp_science.annotations.eaf_document import AlignedTier, Document, load_document
+from vp_science.annotations.elan_writing import OBSERVED, POINT, PROPERTY, SOURCES, eaf_bytes
 from vp_science.annotations.formats import ReadOptions, WriteOptions, one_file_per_recording
 from vp_science.annotations.text_tables import bad
-from vp_science.errors import AnnotationError, require_extra
+from vp_science.errors import AnnotationError
 from vp_science.files import write_atomically
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behavior, Behaviors, Kind
 
-_PROPERTY = "vp_science"
-_OBSERVED = "observed"
-_POINT = "point event"
-_STATE = "behavior"
 _EMPTY = "default"
 """The tier that ELAN makes for every new document."""
 
 _NOTES = ("note", "notes", "comment", "comments", "remark", "remarks")
 _VALUE = re.compile(r"\[(?P<modifiers>[^\]]*)\](?: (?P<comment>.*))?", re.DOTALL)
-_SOURCES = ("manual:", "model:", "curated:")
-_NOT_XML = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 
 
 def matches(path: Path, head: bytes) -> bool:
@@ -72,7 +63,7 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
     """Write one file per recording."""
     files = one_file_per_recording(annotations, path, ".eaf")
     for recording, file in files:
-        data = _written(annotations.select(recordings=[recording]), recording, file, options)
+        data = eaf_bytes(annotations.select(recordings=[recording]), recording, file, options)
         write_atomically(file, lambda out, data=data: out.write(data))  # type: ignore[misc]
     return [file for _, file in files]
 
@@ -135,19 +126,15 @@ class _Reader:
             raise AnnotationError(f"{self.path}: {error}") from error
 
     def _property(self) -> Mapping[str, Any]:
-        text = self.document.properties.get(_PROPERTY)
+        text = self.document.properties.get(PROPERTY)
         if text is None:
             return {}
         try:
             value = json.loads(text)
         except (ValueError, RecursionError) as error:
-            raise bad(
-                self.path, "JSON", str(error), place=f"property {_PROPERTY}", fix="remove the property"
-            ) from error
+            raise bad(self.path, "JSON", str(error), place=f"property {PROPERTY}", fix="remove the property") from error
         if not isinstance(value, Mapping) or not isinstance(value.get("tiers", {}), Mapping):
-            raise bad(
-                self.path, "an object with tiers", value, place=f"property {_PROPERTY}", fix="remove the property"
-            )
+            raise bad(self.path, "an object with tiers", value, place=f"property {PROPERTY}", fix="remove the property")
         return value
 
     def _meaning(self, tier: AlignedTier) -> _Meaning:
@@ -155,7 +142,7 @@ class _Reader:
         source = _source(tier.annotator or self.options.annotator)
         subject, own = tier.participant, _own_name(tier)
         observed = _is_observed(tier)
-        kind: Kind = "point" if tier.type.casefold() == _POINT else "state"
+        kind: Kind = "point" if tier.type.casefold() == POINT else "state"
         listed = self.ours.get("tiers", {}).get(tier.id)
         if isinstance(listed, Mapping):
             target, behavior = str(listed.get("target", "")), str(listed.get("behavior", ""))
@@ -185,7 +172,7 @@ class _Reader:
         try:
             given = Behaviors.from_json(self.ours["behaviors"]) if "behaviors" in self.ours else Behaviors(())
         except AnnotationError as error:
-            raise AnnotationError(f"{self.path}, property {_PROPERTY}: {error}") from error
+            raise AnnotationError(f"{self.path}, property {PROPERTY}: {error}") from error
         entries = {entry.name: entry for entry in given}
         for tier, meaning in meanings:
             if meaning.observed:
@@ -207,7 +194,7 @@ def _own_name(tier: AlignedTier) -> str:
 
 
 def _is_observed(tier: AlignedTier) -> bool:
-    return _OBSERVED in (tier.type.casefold(), tier.id.casefold().partition("@")[0])
+    return OBSERVED in (tier.type.casefold(), tier.id.casefold().partition("@")[0])
 
 
 def _is_named(tier: AlignedTier) -> bool:
@@ -229,116 +216,4 @@ def _text(value: str, meaning: _Meaning) -> dict[str, str]:
 
 
 def _source(annotator: str) -> str:
-    return annotator if annotator.startswith(_SOURCES) else f"manual:{annotator}"
-
-
-def _written(part: Annotations, recording: str, file: Path, options: WriteOptions) -> bytes:
-    """The document as XML."""
-    pympi = require_extra("pympi", "formats")
-    eaf = pympi.Eaf(author="vp_science")
-    eaf.remove_tier("default")
-    for name in (_STATE, _POINT, _OBSERVED):
-        eaf.add_linguistic_type(name)
-    eaf.remove_linguistic_type("default-lt")
-    tiers: dict[str, dict[str, str]] = {}
-    for key, rows in part.bouts.groupby(["behavior", "subject", "target", "source"], sort=False):
-        behavior, subject, target, source = key
-        kind = _POINT if part.behaviors[behavior].kind == "point" else _STATE
-        annotator = source.removeprefix("manual:")
-        annotator = source if annotator.startswith(_SOURCES) or not source.startswith("manual:") else annotator
-        name = behavior + (f"@{subject}" if subject else "")
-        tier = _unique(f"{name} -> {target}" if target else name, annotator, tiers)
-        tiers[tier] = {"behavior": behavior, "target": target}
-        eaf.add_tier(tier, kind, part=subject or None, ann=annotator or None)
-        _add(eaf, tier, rows, [_value(row) for row in rows.itertuples()], file, point=kind == _POINT)
-    for (subject, behavior), rows in part.observed.groupby(["subject", "behavior"], sort=False):
-        name = _OBSERVED + (f" {behavior}" if behavior else "") + (f"@{subject}" if subject else "")
-        tier = _unique(name, "", tiers)
-        tiers[tier] = {"behavior": behavior, "target": ""}
-        eaf.add_tier(tier, _OBSERVED, part=subject or None)
-        joined = _joined(rows)
-        _add(eaf, tier, joined, [behavior] * len(joined), file, point=False)
-    _check_texts(
-        [*part.recordings, *part.behaviors.names, *(t for row in tiers.items() for t in (row[0], *row[1].values()))]
-    )
-    ours = {"recording": recording, "behaviors": part.behaviors.to_json(), "tiers": tiers}
-    eaf.properties = [(_PROPERTY, json.dumps(ours))]
-    eaf.header = {"MEDIA_FILE": "", "TIME_UNITS": "milliseconds"}
-    if media := options.media.get(recording):
-        eaf.add_linked_file(**_medium(media))
-    return _serialised(pympi, eaf)
-
-
-def _serialised(pympi: Any, eaf: Any) -> bytes:
-    elan = require_extra("pympi.Elan", "formats")
-    return b'<?xml version="1.0" encoding="UTF-8"?>\n' + bytes(elan.to_string(eaf, encoding="utf-8"))
-
-
-def _unique(name: str, annotator: str, taken: Mapping[str, object]) -> str:
-    if name in taken and annotator:
-        name = f"{name} [{annotator}]"
-    number, unique = 2, name
-    while unique in taken:
-        unique, number = f"{name} ({number})", number + 1
-    return unique
-
-
-def _value(row: Any) -> str:
-    """Modifiers in brackets, then the comment."""
-    if "]" in row.modifiers:
-        raise AnnotationError(f"ELAN files hold modifiers in brackets, found {row.modifiers!r}: rename the modifier")
-    if not row.modifiers and not row.comment.startswith("["):
-        return str(row.comment)
-    return f"[{row.modifiers}] {row.comment}" if row.comment else f"[{row.modifiers}]"
-
-
-def _add(eaf: Any, tier: str, rows: pd.DataFrame, values: list[str], file: Path, *, point: bool) -> None:
-    """Annotations of one tier, which may neither overlap nor vanish."""
-    end_ms = -1
-    _check_texts(values)
-    for row, value in zip(rows.itertuples(), values, strict=True):
-        start_ms = round(row.start_s * 1000)
-        stop_ms = start_ms + 1 if point else round(row.stop_s * 1000)
-        place = f"{file}, tier {tier!r}: expected "
-        if start_ms < 0:
-            raise AnnotationError(f"{place}times from 0 s on, found {row.start_s:.6g} s: shift the annotations")
-        if stop_ms == start_ms:
-            raise AnnotationError(
-                f"{place}bouts of at least a millisecond, because ELAN counts whole ones, found {row.start_s:.9g} to "
-                f"{row.stop_s:.9g} s, which would vanish: leave it out, or write another format"
-            )
-        if start_ms < end_ms:
-            raise AnnotationError(
-                f"{place}bouts that do not overlap, because ELAN has no overlaps within a tier, found one at "
-                f"{row.start_s:.6g} s before the last one ends: merge them"
-            )
-        end_ms = stop_ms
-        eaf.add_annotation(tier, start_ms, stop_ms, value)
-
-
-def _joined(rows: pd.DataFrame) -> pd.DataFrame:
-    """Observed intervals as their union, because a tier has no overlaps."""
-    joined: list[list[float]] = []
-    for start_s, stop_s in sorted(zip(rows["start_s"], rows["stop_s"], strict=True)):
-        if joined and start_s <= joined[-1][1]:
-            joined[-1][1] = max(joined[-1][1], stop_s)
-        else:
-            joined.append([start_s, stop_s])
-    return pd.DataFrame(joined, columns=["start_s", "stop_s"])
-
-
-def _check_texts(texts: list[str]) -> None:
-    for text in texts:
-        if _NOT_XML.search(text):
-            raise AnnotationError(
-                f"ELAN files cannot hold control characters or line breaks, found {text!r}: rename it"
-            )
-
-
-def _medium(media: str) -> dict[str, Any]:
-    """Attributes of the medium: an absolute path as a URL, and a path beside the file."""
-    kind = mimetypes.guess_type(media)[0] or "video/*"
-    if os.path.isabs(media):
-        return {"file_path": Path(media).as_uri(), "relpath": f"./{Path(media).name}", "mimetype": kind}
-    relative = str(PurePosixPath(media.replace("\\", "/")))
-    return {"file_path": relative, "relpath": f"./{relative}", "mimetype": kind}
+    return annotator if annotator.startswith(SOURCES) else f"manual:{annotator}"
