@@ -5,6 +5,7 @@ times that a program rounded (BORIS to a millisecond) still give the frames that
 on frame borders come back exactly.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -185,10 +186,12 @@ def cover(
 def point_frames(at_s: Float64[np.ndarray, " event"], time_s: Float64[np.ndarray, " frame"]) -> Int64[np.ndarray, " n"]:
     """Frames on screen at these times, for the events within the recording.
 
-    An event may be stamped up to a third of a frame before its frame: programs round times.
+    An event may be stamped up to a third of a frame before its frame (of the shorter one of the frames on both sides of
+    that border): programs round times.
     """
     edges = frame_edges(time_s)
-    tolerance = _POINT_TOLERANCE * np.diff(edges)
+    lasts = np.diff(edges)
+    tolerance = _POINT_TOLERANCE * np.minimum(lasts, np.concatenate([lasts[:1], lasts[:-1]]))
     index = np.searchsorted(edges[:-1] - tolerance, at_s, side="right") - 1
     inside = (index >= 0) & (at_s < edges[-1])
     return np.asarray(index[inside], np.int64)
@@ -204,7 +207,9 @@ def to_ethogram(
 ) -> Ethogram:
     """States of every behavior at every frame of one recording.
 
-    Time outside the observed intervals is unknown (-1), also where a bout was marked there.
+    Time outside the observed intervals is unknown (-1), also where a bout was marked there. A bout too short to cover
+    the middle of a frame takes the frame in which it begins; among behaviors that exclude each other it takes it from
+    the longer ones, as a point event does.
 
     Args:
         annotations: bouts and observed intervals.
@@ -220,25 +225,64 @@ def to_ethogram(
     observed = annotations.observed[annotations.observed["recording"] == recording]
     behaviors = annotations.behaviors
     states = np.where(_observed_frames(annotations, recording, observed, time_s, subject), 0, -1).astype(np.int8)
-    for column, behavior in enumerate(behaviors):
-        rows = bouts[bouts["behavior"] == behavior.name]
-        whose = rows["subject"].to_numpy()
-        mine = np.ones(len(rows), dtype=bool) if subject is None else whose == subject
-        happens = _happens(rows[mine], behavior.kind, time_s)
-        states[happens & (states[:, column] >= 0), column] = 1
-        if subject:
-            nobody = _happens(rows[whose == ""], behavior.kind, time_s)
-            states[nobody & (states[:, column] == 0), column] = -1
+    whose = bouts["subject"].to_numpy()
+    mine = np.ones(len(bouts), dtype=bool) if subject is None else whose == subject
+    states[_happening(bouts[mine], behaviors, time_s) & (states >= 0)] = 1
+    if subject:
+        nobody = _happening(bouts[whose == ""], behaviors.replaced(exclusive=False), time_s)
+        states[nobody & (states == 0)] = -1
     return Ethogram(behaviors, np.asarray(time_s, np.float64), states, None, recording, subject or "", target or "")
 
 
-def _happens(rows: pd.DataFrame, kind: str, time_s: Float64[np.ndarray, " frame"]) -> Bool[np.ndarray, " frame"]:
+def _happening(
+    bouts: pd.DataFrame, behaviors: Behaviors, time_s: Float64[np.ndarray, " frame"]
+) -> Bool[np.ndarray, "frame behavior"]:
+    """Frames at which each behavior happens."""
+    rows = [bouts[bouts["behavior"] == behavior.name] for behavior in behaviors]
+    on, lasting = np.zeros((2, len(time_s), len(behaviors)), dtype=bool)
+    for column, behavior in enumerate(behaviors):
+        on[:, column], lasting[:, column] = _happens(rows[column], behavior.kind, time_s)
+    if behaviors.exclusive:
+        _give_way(on, lasting, rows, frame_edges(time_s))
+    return on
+
+
+def _give_way(
+    on: Bool[np.ndarray, "frame behavior"],
+    lasting: Bool[np.ndarray, "frame behavior"],
+    rows: Sequence[pd.DataFrame],
+    edges: Float64[np.ndarray, " edge"],
+) -> None:
+    """Where something brief happens among behaviors that exclude each other, leave it alone in its frame (in place).
+
+    Bouts that follow each other within one frame do not contradict each other. The longest of several brief ones stays.
+    """
+    brief = on & ~lasting
+    for frame in np.flatnonzero(brief.any(axis=1) & (on.sum(axis=1) > 1)):
+        candidates = np.flatnonzero(brief[frame])
+        occupied = [_occupied_s(rows[column], edges[frame], edges[frame + 1]) for column in candidates.tolist()]
+        on[frame] = False
+        on[frame, candidates[int(np.argmax(occupied))]] = True
+
+
+def _occupied_s(rows: pd.DataFrame, start_s: float, stop_s: float) -> float:
+    """Time of bouts between two instants; infinite for point events, which have no other place."""
+    if (rows["kind"] == "point").any():
+        return np.inf
+    inside = np.minimum(rows["stop_s"].to_numpy(), stop_s) - np.maximum(rows["start_s"].to_numpy(), start_s)
+    return float(np.maximum(inside, 0).sum())
+
+
+def _happens(
+    rows: pd.DataFrame, kind: str, time_s: Float64[np.ndarray, " frame"]
+) -> tuple[Bool[np.ndarray, " frame"], Bool[np.ndarray, " frame"]]:
+    """Frames at which one behavior happens, and those of them whose middle it covers."""
     start_s, stop_s = rows["start_s"].to_numpy(np.float64), rows["stop_s"].to_numpy(np.float64)
     if kind == "state":
-        return cover(start_s, stop_s, time_s, keep_short=True)
+        return cover(start_s, stop_s, time_s, keep_short=True), cover(start_s, stop_s, time_s, keep_short=False)
     on = np.zeros(len(time_s), dtype=bool)
     on[point_frames(start_s, time_s)] = True
-    return on
+    return on, np.zeros_like(on)
 
 
 def _observed_frames(
