@@ -305,6 +305,16 @@ def test_crim13_views_share_labels(downloads):
             assert (found == columns[make.blocks(36, 4, shift=number)]).all()
 
 
+def test_crim13_takes_sequences_unless_they_were_converted(copy):
+    data = copy("crim13")
+    video = data / "train" / "012609_A29_Block1_BCfe1_t.avi"
+    sequence = video.with_suffix(".seq")
+    shutil.copy(video, sequence)
+    assert crim13.find(data, FindOptions()).recordings[0].path == video
+    video.unlink()
+    assert crim13.find(data, FindOptions()).recordings[0].path == sequence
+
+
 def test_crim13_errors(copy, tmp_path):
     data = copy("crim13")
     with pytest.raises(BenchError, match=r"BCfe1_t\.txt: expected labels for the 35 frames of '012609.*found 36"):

@@ -62,7 +62,8 @@ def bench(
     if data is None:
         _print_protocol(protocol, as_json)
         return
-    from vp_science.bench.run import Changes, run_bench
+    from vp_science.bench.changes import Changes
+    from vp_science.bench.run import run_bench
     from vp_science.checkpoints.load import load_encoder
     from vp_science.cli.embed import stop_cleanly
     from vp_science.cli.info import describe_encoder
