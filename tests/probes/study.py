@@ -1,14 +1,18 @@
 """A study in memory: tracks whose vectors show what happens, with labels, so that a probe has something to find."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vp_science.annotations.formats import write_annotations
+from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance
 from vp_science.store.tables import EmbeddingTable
+from vp_science.store.writer import EmbeddingWriter
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
-from vp_science.timeline.grid import plan_windows
+from vp_science.timeline.grid import SampleGrid, plan_windows
 
 DIM = 12
 NAMES = ("walk", "groom", "rear")
@@ -86,3 +90,24 @@ def make_study(
         observed.append({"recording": recording, "start_s": 0.0, "stop_s": num_rows / 25})
         tracks.append(make_track(recording, vectors, **changes))
     return tracks, Annotations.of(bouts, observed, Behaviors.of(names, exclusive=exclusive))
+
+
+def write_track(table: EmbeddingTable, folder: Path) -> Path:
+    """An embedding file with the content of a table."""
+    path = folder / f"{table.recording_id}.embeddings.h5"
+    grid = SampleGrid(np.asarray(table.time_s, np.float64), np.asarray(table.frame_index, np.int64), None)
+    windows = plan_windows(len(grid), table.provenance.num_frames, table.provenance.stride)
+    facts = RecordingFacts(table.recording_id, None, 1, "ab" * 32, table.num_frames)
+    with EmbeddingWriter.open(path, table.provenance, facts, grid, windows, table.dim, len(windows)) as writer:
+        writer.write_segment(0, table.track, table.window, table.shown_index, table.damaged_frames)
+        writer.finish()
+    return path
+
+
+def write_study(folder: Path, **options: Any) -> tuple[list[EmbeddingTable], Annotations]:
+    """A study on disk: ``tracks/rec0.embeddings.h5``, ... and ``labels.csv`` with what belongs to it."""
+    tracks, annotations = make_study(**options)
+    for track in tracks:
+        write_track(track, folder / "tracks")
+    write_annotations(annotations, folder / "labels.csv")
+    return tracks, annotations

@@ -12,6 +12,8 @@ from vp_science.probes.metric_names import FIGURES
 from vp_science.probes.report import EvaluationReport
 
 _MAX_RECORDINGS = 8
+_SHORT = {"average_precision": "AP", "chance": "chance", "f1": "F1", "segment_f1@0.5": "bout F1"}
+"""Headings that fit a terminal."""
 
 
 def print_card(card: Mapping[str, Any]) -> None:
@@ -30,7 +32,7 @@ def print_card(card: Mapping[str, Any]) -> None:
     _say(console, f"trained on    {len(names)} recordings, {seconds / 60:.1f} min labelled: "
          f"{', '.join(names[:_MAX_RECORDINGS])}{more}")  # fmt: skip
     _say(console, f"thresholds    chosen on {training['validation']}")
-    _say(console, f"rules         {'; '.join(_rules(card['postprocess']))}")
+    _say(console, f"rules         {' '.join(_rules(card['postprocess']))}")
     _say(console, f"tracks        {_tracks(tracks)}")
     _say(console, f"weights       {tracks['checkpoint']}")
     _say(console, f"made with     {', '.join(f'{name} {number}' for name, number in training['software'].items())}")
@@ -56,9 +58,9 @@ def _behavior_table(card: Mapping[str, Any]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("behavior", overflow="fold")
     headings = ["bouts learned", "threshold"]
-    shown = [entry for entry in FIGURES if entry.compared] if figures else []
-    for heading in [*headings, *(entry.title for entry in shown)]:
-        table.add_column(heading, justify="right")
+    shown = [entry for entry in FIGURES if entry.key in _SHORT and entry.compared] if figures else []
+    for heading in [*headings, *(_SHORT[entry.key] for entry in shown)]:
+        table.add_column(heading, justify="right", no_wrap=True)
     entries = card["behaviors"]["entries"]
     for entry, threshold in zip(entries, card["thresholds"], strict=True):
         bouts = sum(recording["bouts"].get(entry["name"], 0) for recording in card["training"]["recordings"])
@@ -88,18 +90,15 @@ def _tracks(tracks: Mapping[str, Any]) -> str:
 def print_evaluation(report: EvaluationReport) -> None:
     """Print the figures of all methods, the probe behavior by behavior, and what to know."""
     console = Console(highlight=False)
-    overall = [entry for entry in FIGURES if entry.overall_key]
-    table = _start("all behaviors", [entry.title for entry in overall])
-    for method in report.methods:
-        if method.pooled is None:
-            continue
-        values = [report.figure(entry.overall_key, "", method.name)["pooled"] for entry in overall]
-        cells = [_number(value, entry.unsigned().form) for value, entry in zip(values, overall, strict=True)]
-        table.add_row(Text(method.title, style="bold" if method.name == "probe" else ""), *cells)
+    done = [method for method in report.methods if method.pooled is not None]
+    table = _start("all behaviors", [method.name for method in done])
+    for entry in (entry for entry in FIGURES if entry.overall_key):
+        values = [report.figure(entry.overall_key, "", method.name)["pooled"] for method in done]
+        table.add_row(entry.title, *(_number(value, entry.unsigned().form) for value in values))
     console.print(table)
     console.print()
-    shown = [entry for entry in FIGURES if entry.key in ("average_precision", "chance", "f1", "segment_f1@0.5")]
-    table = _start("behavior", ["bouts", *(entry.title for entry in shown), "folds: average precision"])
+    shown = [entry for entry in FIGURES if entry.key in _SHORT]
+    table = _start("behavior", ["bouts", *(_SHORT[entry.key] for entry in shown), "AP over the folds"])
     for name in report.behaviors.names:
         figures = [report.figure(entry.key, name) for entry in shown]
         cells = [_number(figure["pooled"], entry.form) for figure, entry in zip(figures, shown, strict=True)]
@@ -118,14 +117,14 @@ def _start(first: str, headings: Sequence[str]) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column(first, overflow="fold")
     for heading in headings:
-        table.add_column(heading, justify="right")
+        table.add_column(heading, justify="right", no_wrap=True)
     return table
 
 
 def _range(figure: Mapping[str, float]) -> str:
     if not figure["folds"]:
         return "-"
-    return f"{figure['min']:.2f} to {figure['max']:.2f} ({figure['folds']})"
+    return f"{figure['min']:.2f} to {figure['max']:.2f} ({figure['folds']:.0f})"
 
 
 def _number(value: float, form: str) -> str:

@@ -203,7 +203,7 @@ def gather_study(
     if not groups.columns:
         notes.append(
             "no table of recordings was given: every recording counts as independent of the others. If some share an "
-            "animal, a session or a site, name it (--groups): the scores below are then too high"
+            "animal, a session or a site, give one (--groups): these scores are then too high"
         )
     return Study(
         [track for track, _ in pairs],

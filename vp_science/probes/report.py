@@ -168,8 +168,9 @@ class EvaluationReport:
     def _figures(self) -> dict[tuple[str, str, str], dict[str, float]]:
         return {
             (row["method"], row["behavior"], row["metric"]): {
-                name: float(row[name]) for name in ("pooled", "mean", "sd", "min", "max", "folds")
+                name: float(row[name]) for name in ("pooled", "mean", "sd", "min", "max")
             }
+            | {"folds": int(row["folds"])}
             for row in self.table().to_dict(orient="records")
         }
 
