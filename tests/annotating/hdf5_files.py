@@ -67,6 +67,6 @@ def _describe(group: h5py.Group, prefix: str, found: dict[str, Any]) -> None:
         if isinstance(item, h5py.Group):
             _describe(item, full, found)
             continue
-        values = item[()]
+        values = np.asarray(item[()])
         data = values.tobytes() if values.dtype.kind != "O" else repr(values.tolist())
         found[full] = (item.shape, str(item.dtype), {n: repr(v) for n, v in item.attrs.items()}, data)

@@ -70,3 +70,21 @@ class Spy:
 
     def finish(self, result: AnnotateResult) -> None:
         self.results.append(result)
+
+
+def write_poses(path: Path, num_frames: int, seen_until: dict[str, int]) -> Path:
+    """Nose and tail of some animals in every frame, in DeepLabCut's layout; unlikely from some frame on."""
+    columns = [(name, node, coord) for name in seen_until for node in ("nose", "tailbase") for coord in "xyl"]
+    values = {"nose": (30, 15), "tailbase": (14, 15)}
+    rows = [["scorer", *("s" for _ in columns)]]
+    rows += [
+        [title, *(column[level] for column in columns)] for level, title in enumerate(("individuals", "bodyparts"))
+    ]
+    rows.append(["coords", *({"x": "x", "y": "y", "l": "likelihood"}[column[2]] for column in columns)])
+    for frame in range(num_frames):
+        likely = {name: 0.99 if frame < until else 0.01 for name, until in seen_until.items()}
+        cells = [likely[name] if coord == "l" else values[node]["xy".index(coord)] for name, node, coord in columns]
+        rows.append([str(frame), *map(str, cells)])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("\n".join(",".join(row) for row in rows) + "\n")
+    return path

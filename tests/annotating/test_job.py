@@ -9,20 +9,23 @@ import h5py
 import numpy as np
 import pytest
 from hdf5_files import content
-from pipeline_tools import FakeRecording, make_encoder, make_recording, read_manifest, sha256, write_video
-from study import SETTINGS, Spy, train, write_hdf5, write_recordings
+from pipeline_tools import FakeRecording, make_encoder, make_frames, make_recording, read_manifest, sha256, write_video
+from study import SETTINGS, Spy, train, write_hdf5, write_poses, write_recordings
 
-from vp_science.annotating.outputs import read_all
+from vp_science.annotating.outputs import as_annotations, read_all
 from vp_science.annotating.results import AnnotateError
 from vp_science.annotating.run import annotate, open_batch, parse_shard
 from vp_science.annotations.formats import read_annotations
 from vp_science.embedding import embed
 from vp_science.errors import ProbeError, SettingsError
 from vp_science.probes.bundle import save_probe
+from vp_science.probes.probe import Probe
 from vp_science.store.ethogram_reader import list_ethograms, read_ethogram
 from vp_science.store.reader import open_embeddings
 from vp_science.timeline.aggregate import to_frames
+from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.ethogram import frame_edges
+from vp_science.video.crop_path import FollowSettings
 from vp_science.video.open import open_recording
 
 
@@ -275,9 +278,6 @@ def test_every_animal_has_its_ethogram(encoder, recordings, tmp_path):
     with open_recording(recordings / "worm.h5") as worm:
         animals = [Followed(worm, name) for name in ("ann", "bob")]
         results = embed(animals, encoder, out=tmp_path / "tracks", **{**SETTINGS, "fps": None})
-    from vp_science.probes.probe import Probe
-    from vp_science.timeline.annotations import Annotations
-
     tables = [open_embeddings(result.output) for result in results]
     labels = Annotations.of(
         [
@@ -298,8 +298,40 @@ def test_every_animal_has_its_ethogram(encoder, recordings, tmp_path):
     assert result.behaviors["walk"].observed_s == pytest.approx(2 * 1.2)
     table = read_annotations(tmp_path / "out" / f"{probe.id}.csv")
     assert set(table.observed["subject"]) == {"ann", "bob"}
-    with pytest.raises(AnnotateError, match="This probe follows animals: embed the recording with its poses first"):
+    with pytest.raises(AnnotateError, match=r"This probe follows animals: say where they are \(--poses\), or embed"):
         annotate(recordings / "m0.avi", probe, **options)
+
+
+def test_animals_are_embedded_where_their_poses_are_known(encoder, recordings, tmp_path):
+    """Trained on one recording, used on another; killed after the first animal, the second is not forgotten."""
+    for name, frames in (("m0", 20), ("m1", 24)):
+        write_poses(tmp_path / "poses" / f"{name}DLC_x.csv", frames, {"ann": frames, "bob": 12})
+    follow = {"poses": tmp_path / "poses", "whole_frame": False, "follow": FollowSettings(size_body_lengths=2)}
+    results = embed(recordings / "m0.avi", encoder, out=tmp_path / "tracks", **{**SETTINGS, "fps": None}, **follow)
+    tables = [open_embeddings(result.output) for result in results]
+    bout = {"recording": "m0", "behavior": "walk", "start_s": 0.2, "stop_s": 0.7}
+    observed = {"recording": "m0", "start_s": 0.0, "stop_s": 2.0}
+    labels = Annotations.of([{**bout, "subject": name} for name in ("ann", "bob")], [observed])
+    probe = Probe(name="follow").fit(tables, labels)
+    options = {"out": tmp_path / "out", "encoder": encoder, "tracks": tmp_path / "tracks"}
+    with pytest.raises(AnnotateError, match="expected embedding tracks of the animals in 'm1', found none"):
+        annotate(recordings / "m1.avi", probe, **options)
+    [planned] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", dry_run=True, **options)
+    assert (planned.action, planned.grid_frames) == ("embed", 48)
+    [result] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", **options)
+    assert (result.action, result.grid_frames) == ("embed", 48)
+    ethograms = {e.subject: e for e in read_all(result.output, probe.id)}
+    assert ethograms.keys() == {"ann", "bob"}
+    assert (ethograms["ann"].states >= 0).all()
+    assert (ethograms["bob"].states[14:] == -1).all()
+    names = sorted(path.name for path in (tmp_path / "out" / "embeddings").glob("*.h5"))
+    assert names == ["m1@ann.embeddings.h5", "m1@bob.embeddings.h5"]
+    (tmp_path / "out" / "embeddings" / names[1]).unlink()
+    result.output.unlink()
+    [again] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", **options)
+    assert (again.action, again.grid_frames, len(again.tracks)) == ("embed", 24, 2)
+    with pytest.raises(AnnotateError, match="m2"):
+        annotate(recordings / "m2.avi", probe, poses=tmp_path / "poses", **options)
 
 
 # In place
@@ -480,3 +512,71 @@ def test_many_hdf5_recordings_at_once(run, tmp_path):
     results = run(tmp_path / "many", in_place=True)
     assert [result.status for result in results] == ["done"] * 5
     assert {path: content(path) for path in before} == before
+
+
+# NWB
+
+
+def test_nwb_beside(run, probe, recordings, tmp_path):
+    [result] = run(recordings / "m0.avi", nwb=True)
+    assert result.nwb == tmp_path / "out" / f"m0.{probe.id}.ethogram.nwb"
+    table = read_annotations(result.nwb, recording="m0")
+    expected = as_annotations(read_all(result.output, probe.id), probe.id)
+    assert table.behaviors.names == ("walk", "groom")
+    for name in ("behavior", "source"):
+        assert list(table.bouts[name]) == list(expected.bouts[name])
+    np.testing.assert_allclose(table.bouts[["start_s", "stop_s"]], expected.bouts[["start_s", "stop_s"]])
+    np.testing.assert_allclose(table.observed[["start_s", "stop_s"]], [[0, 2]])
+    with h5py.File(result.nwb) as file:
+        links = [v for v in _all_texts(file) if v.endswith("m0.avi")]
+    assert links == ["../in/m0.avi"]
+    result.nwb.unlink()
+    [again] = run(recordings / "m0.avi", nwb=True)
+    assert again.status == "skipped"
+    assert again.nwb.is_file()
+
+
+def _all_texts(file: h5py.File) -> list[str]:
+    found = []
+
+    def visit(name: str, item: object) -> None:
+        if isinstance(item, h5py.Dataset) and name.endswith("external_file"):
+            found.extend(value.decode() for value in item[()].ravel())
+
+    file.visititems(visit)
+    return found
+
+
+def write_nwb_recording(path: Path, num_frames: int = 24) -> Path:
+    from datetime import UTC, datetime
+
+    import pynwb
+    from pynwb.image import ImageSeries
+
+    file = pynwb.NWBFile(
+        session_description="cage", identifier="id-1", session_start_time=datetime(2026, 3, 1, 8, 30, tzinfo=UTC)
+    )
+    frames = make_frames(num_frames)[..., 0]
+    file.add_acquisition(ImageSeries(name="camera", data=frames, unit="n.a.", rate=10.0, starting_time=2.0))
+    with pynwb.NWBHDF5IO(str(path), "w") as io:
+        io.write(file)
+    return path
+
+
+def test_an_nwb_recording_in_place_and_beside(run, probe, tmp_path):
+    import pynwb
+
+    path = write_nwb_recording(tmp_path / "rig.nwb")
+    before = content(path)
+    [result] = run(path, in_place=True, nwb=True)
+    assert result.output == path
+    assert content(path) == before
+    with pynwb.NWBHDF5IO(str(path), "r") as io:  # other programs read it as before
+        assert io.read().acquisition["camera"].data.shape == (24, 24, 30)
+    ethogram = read_ethogram(path)
+    np.testing.assert_allclose(ethogram.time_s, 2 + np.arange(24) / 10)
+    with pynwb.NWBHDF5IO(str(result.nwb), "r") as io:
+        beside = io.read()
+        assert beside.session_start_time.isoformat() == "2026-03-01T08:30:00+00:00"
+        assert probe.id in str(beside.fields)
+    assert pynwb.validate(path=str(result.nwb)) in ([], ([], 0))

@@ -11,6 +11,7 @@ from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import ProbeError, SettingsError, VPScienceError
 from vp_science.store.provenance import json_differences, plain_json
 from vp_science.typing import StrPath
+from vp_science.video.crop_path import FollowSettings
 from vp_science.video.preprocess import Preprocess
 
 _SEED = re.compile(r"seed:(\d+) \(untrained\)")
@@ -37,6 +38,29 @@ def embed_settings(settings: dict[str, Any]) -> EmbedSettings:
     except (KeyError, TypeError, SettingsError) as error:
         raise ProbeError(
             f"expected a probe that says how its recordings were embedded, found {settings!r} ({error}): train it again"
+        ) from error
+
+
+def follow_settings(settings: dict[str, Any]) -> FollowSettings | None:
+    """How pictures around animals must be cut for a probe; None for one that looks at whole frames.
+
+    Args:
+        settings: ``Probe.track_settings_``.
+
+    Raises:
+        ProbeError: when they are not settings of this version.
+    """
+    follow = settings.get("follow")
+    if not follow:
+        return None
+    try:
+        given = dict(follow["settings"])
+        axis = given.pop("axis")
+        return FollowSettings(**given, axis=None if axis is None else (str(axis[0]), str(axis[1])))
+    except (KeyError, TypeError, ValueError, IndexError, SettingsError) as error:
+        raise ProbeError(
+            f"expected a probe that says how pictures around animals were cut, found {follow!r} ({error}): train it "
+            "again"
         ) from error
 
 

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from vp_science.annotating.encoder_for import embed_settings
-from vp_science.annotating.job import AnnotateFlight, AnnotateJob
+from vp_science.annotating.flight import AnnotateFlight
+from vp_science.annotating.job import AnnotateJob, Decision
 from vp_science.annotating.results import AnnotateResult
 from vp_science.batch import MANIFEST, BatchItem
-from vp_science.embedding import describe_failure, plan_stream
+from vp_science.embedding import EmbedSettings, describe_failure, plan_stream
 from vp_science.recordings import Recording
 from vp_science.store.reader import open_embeddings
 from vp_science.stream import embed_segments
@@ -63,7 +64,7 @@ def _estimate_one(job: AnnotateJob, item: BatchItem | Recording, rates: Rates) -
             return flight.result
         if flight.result.action == "skip":
             return replace(flight.result, status="skipped", output=flight.place.path)
-        seconds, num_bytes, grid_frames = _cost(job, flight.recording, flight.result, rates)
+        seconds, num_bytes, grid_frames = _cost(job, flight.recording, flight.decision, rates)
         return replace(
             flight.result,
             status="planned",
@@ -78,28 +79,32 @@ def _estimate_one(job: AnnotateJob, item: BatchItem | Recording, rates: Rates) -
         flight.close()
 
 
-def _cost(job: AnnotateJob, recording: Recording, result: AnnotateResult, rates: Rates) -> tuple[float, int, int]:
+def _cost(job: AnnotateJob, recording: Recording, decision: Decision, rates: Rates) -> tuple[float, int, int]:
     """Seconds, bytes and grid frames."""
-    frames, behaviors = recording.num_frames, len(job.probe.behaviors_)
-    num_bytes = frames * (8 + 5 * behaviors) * max(1, len(result.tracks)) + (64 << 10)
-    if result.action == "reuse":
-        if rates.predict_fps is None:
-            rates.predict_fps = _measure_predicting(job, result.tracks[0])
-        grid = 0
-        for path in result.tracks:
+    num_tracks = len(decision.tracks) + len(decision.to_embed)
+    num_bytes = recording.num_frames * (8 + 5 * len(job.probe.behaviors_)) * num_tracks + (64 << 10)
+    seconds, all_grid = 0.0, 0
+    if decision.tracks:
+        rates.predict_fps = rates.predict_fps or _measure_predicting(job, decision.tracks[0])
+        for path in decision.tracks:
             with open_embeddings(path) as track:
-                grid += len(track)
-        return grid / rates.predict_fps, num_bytes, grid
-    settings = embed_settings(job.probe.track_settings_)
-    settings.preprocess.geometry(recording.width, recording.height)
-    grid = len(SampleGrid.from_timestamps(recording.time_s, settings.fps))
-    if rates.embed_fps is None:
-        rates.embed_fps = _measure_embedding(job, recording)
-        rates.source = f"measured on the first frames of {recording.id}"
-    dim = int(job.probe.track_settings_["encoder_config"]["model_dim"])
+                all_grid += len(track)
+        seconds = all_grid / rates.predict_fps
+    for part in decision.to_embed:
+        settings = embed_settings(job.probe.track_settings_)
+        settings.preprocess.geometry(part.width, part.height)
+        grid = len(SampleGrid.from_timestamps(part.time_s, settings.fps))
+        if rates.embed_fps is None:
+            rates.embed_fps, rates.source = _measure_embedding(job, part), f"measured on the first frames of {part.id}"
+        all_grid, seconds = all_grid + grid, seconds + grid / rates.embed_fps
+        num_bytes += _track_bytes(grid, settings, int(job.probe.track_settings_["encoder_config"]["model_dim"]))
+    return seconds, num_bytes, all_grid
+
+
+def _track_bytes(grid: int, settings: EmbedSettings, dim: int) -> int:
     windows = -(-grid // settings.stride)
     vectors = grid * settings.spatial_pool**2 * np.dtype(settings.dtype).itemsize + windows * 4
-    return grid / rates.embed_fps, num_bytes + vectors * dim + 8 * (4 * grid + 2 * windows), grid
+    return vectors * dim + 8 * (4 * grid + 2 * windows)
 
 
 class _EnoughError(Exception):

@@ -1,23 +1,20 @@
 """From recordings and a probe to ethograms on disk: hundreds of recordings, in one go, as often as need be."""
 
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vp_science.animals import Poses, Subjects, follow_animals, pose_file_of
 from vp_science.annotating.encoder_for import EncoderFor, embed_settings
-from vp_science.annotating.outputs import Place, as_annotations, find_place, nwb_path, read_all, write_nwb
-from vp_science.annotating.results import Action, AnnotateProgress, AnnotateResult, count_behaviors
+from vp_science.annotating.outputs import Place
+from vp_science.annotating.results import Action, AnnotateProgress
 from vp_science.annotating.tracks import TrackIndex
-from vp_science.batch import BatchItem, EmbedResult, append_manifest
-from vp_science.embedding import SOFTWARE, EmbedJob, EmbedWork, describe_failure, manifest_facts
+from vp_science.embedding import SOFTWARE, EmbedJob
 from vp_science.errors import ProbeError, StoreError
-from vp_science.journal.log import recover
 from vp_science.probes.bundle import describe
 from vp_science.probes.probe import Probe
 from vp_science.recordings import Fingerprint, Recording
@@ -28,7 +25,51 @@ from vp_science.store.reader import open_embeddings
 from vp_science.timeline.aggregate import to_frames
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.ethogram import Ethogram
-from vp_science.video.open import open_recording
+from vp_science.video.crop_path import FollowSettings
+from vp_science.video.follow import FollowedRecording
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a recording needs.
+
+    Attributes:
+        action: ``embed``, ``reuse`` or ``skip``.
+        tracks: the tracks that are there.
+        to_embed: what has no track: the recording, or animals in it.
+    """
+
+    action: Action
+    tracks: tuple[Path, ...] = ()
+    to_embed: tuple[Recording, ...] = ()
+
+
+@dataclass(frozen=True)
+class Follow:
+    """Which animals a probe that follows animals shall see.
+
+    Attributes:
+        settings: how pictures around them are cut; those of the probe.
+        poses: where they are; see ``embed``.
+        subjects: which; None takes all.
+        pairs: also every ordered pair.
+        alone: there is a single recording, so ``poses`` may be its file.
+    """
+
+    settings: FollowSettings
+    poses: Poses
+    subjects: Subjects | None = None
+    pairs: bool = False
+    alone: bool = False
+
+    def animals(self, recording: Recording) -> list[FollowedRecording]:
+        """The animals of a recording, each as a recording.
+
+        Raises:
+            PoseError: when there is no pose file, or it is not of this recording.
+        """
+        pose_file = pose_file_of(recording.id, recording.path, self.poses, alone=self.alone)
+        return follow_animals(recording, pose_file, self.settings, subjects=self.subjects, pairs=self.pairs)
 
 
 @dataclass(eq=False)
@@ -45,6 +86,7 @@ class AnnotateJob:
         nwb: also write an NWB file per recording.
         overwrite: replace results that belong to another recording, and tracks made with other settings.
         progress: is told about the work.
+        follow: for a probe that follows animals: where they are; None takes the tracks that are there.
         tables: bouts of all recordings so far, for the tables of the whole study.
         media: where the recordings lie, by id.
     """
@@ -58,6 +100,7 @@ class AnnotateJob:
     nwb: bool = False
     overwrite: bool = False
     progress: AnnotateProgress | None = None
+    follow: Follow | None = None
     tables: dict[str, Annotations] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
     _embedder: EmbedJob | None = None
@@ -86,30 +129,32 @@ class AnnotateJob:
                 )
             return self._embedder
 
-    def prepare(self, item: BatchItem | Recording, position: int, total: int) -> "AnnotateFlight":
-        """Open a recording, find out what it needs, and begin to decode it if it must be embedded."""
-        return AnnotateFlight.begin(self, item, position, total)
-
-    def decide(self, recording: Recording, place: Place, fingerprint: Fingerprint) -> tuple[Action, tuple[Path, ...]]:
-        """What a recording needs, and the tracks that are there.
+    def decide(self, recording: Recording, place: Place, fingerprint: Fingerprint) -> Decision:
+        """What a recording needs.
 
         Raises:
             StoreError: when results of another recording are in the way.
             ProbeError: when tracks are ambiguous, or cannot be made.
+            PoseError: when the animals cannot be found.
         """
         if self._is_done(place, fingerprint):
-            return "skip", ()
-        found = self.tracks.find(recording.id, fingerprint)
+            return Decision("skip")
+        found = {(facts.subject, facts.target): facts.path for facts in self.tracks.find(recording.id, fingerprint)}
+        if self.follow is not None:
+            animals = self.follow.animals(recording)
+            missing = [animal for animal in animals if (animal.subject, animal.target) not in found]
+            present = [found[animal.subject, animal.target] for animal in animals if animal not in missing]
+            return Decision("embed" if missing else "reuse", tuple(present), tuple(missing))
         if found:
-            return "reuse", tuple(facts.path for facts in found)
+            return Decision("reuse", tuple(found.values()))
         if self.probe.track_settings_.get("follow"):
             others = self.tracks.misfits(fingerprint)
             raise ProbeError(
                 f"expected embedding tracks of the animals in {recording.id!r}, found "
-                f"{'others: ' + others[0] if others else 'none'}. This probe follows animals: embed the recording with "
-                "its poses first (vp-science embed --poses ...), and name the folder (--tracks)"
+                f"{'others: ' + others[0] if others else 'none'}. This probe follows animals: say where they are "
+                "(--poses), or embed the recording with its poses first and name the folder (--tracks)"
             )
-        return "embed", ()
+        return Decision("embed", (), (recording,))
 
     def _is_done(self, place: Place, fingerprint: Fingerprint) -> bool:
         if not place.path.exists():
@@ -163,155 +208,3 @@ class AnnotateJob:
             },
             "software": SOFTWARE,
         }
-
-
-@dataclass(eq=False)
-class AnnotateFlight:
-    """One recording on its way; whatever goes wrong becomes part of the result."""
-
-    job: AnnotateJob
-    position: int
-    total: int
-    result: AnnotateResult
-    place: Place
-    recording: Recording | None = None
-    owned: bool = False
-    fingerprint: Fingerprint | None = None
-    work: EmbedWork | None = None
-    seconds: float = 0.0
-
-    @classmethod
-    def begin(cls, job: AnnotateJob, item: BatchItem | Recording, position: int, total: int) -> "AnnotateFlight":
-        """Open the recording, decide, and decode the first frames."""
-        flight = cls._new(job, item, position, total)
-        with flight.failing():
-            if flight.place.in_place:
-                recover(flight.place.path)  # what a killed run was writing into is finished first
-            flight._open(item)
-            recording = flight._decide()
-            if flight.result.action == "embed":
-                embedded = EmbedResult(recording.id, flight.result.input, None, "failed")
-                flight.work = job.embedder().begin(recording, embedded)
-        return flight
-
-    @classmethod
-    def look(cls, job: AnnotateJob, item: BatchItem | Recording) -> "AnnotateFlight":
-        """Open the recording and decide, and begin nothing."""
-        flight = cls._new(job, item, 0, 1)
-        with flight.failing():
-            flight._open(item)
-            flight._decide()
-        return flight
-
-    @classmethod
-    def _new(cls, job: AnnotateJob, item: BatchItem | Recording, position: int, total: int) -> "AnnotateFlight":
-        name = item.id if isinstance(item, Recording) else item.recording_id
-        place = find_place(name, item.path, job.out, in_place=job.in_place)
-        return cls(job, position, total, AnnotateResult(name, "" if item.path is None else str(item.path)), place)
-
-    def _open(self, item: BatchItem | Recording) -> None:
-        if isinstance(item, Recording):
-            self.recording = item
-        else:
-            self.recording, self.owned = (
-                open_recording(item.path, recording_id=item.recording_id, **self.job.reading),
-                True,
-            )
-        self.fingerprint = self.recording.fingerprint()
-        self.result = replace(
-            self.result,
-            num_frames=self.recording.num_frames,
-            duration_s=self.recording.duration_s,
-            recording_sha256=self.fingerprint.sha256,
-        )
-
-    def _decide(self) -> Recording:
-        assert self.recording is not None
-        assert self.fingerprint is not None
-        action, tracks = self.job.decide(self.recording, self.place, self.fingerprint)
-        self.result = replace(self.result, action=action, tracks=tracks)
-        return self.recording
-
-    def encode(self) -> None:
-        """Embed what has no track."""
-        with self.failing():
-            if self.work is not None:
-                self.job.embedder().encode(self.work, self.position, self.total)
-
-    def complete(self) -> AnnotateResult:
-        """Predict, write, count."""
-        with self.failing():
-            if self.recording is not None:
-                self._complete(self.recording)
-        self.close()
-        return replace(self.result, seconds=self.seconds)
-
-    def _complete(self, recording: Recording) -> None:
-        assert self.fingerprint is not None
-        if self.work is not None:
-            self._finish_track(self.work)
-        probe_id, path = self.job.probe.id, self.place.path
-        if self.result.action == "skip":
-            ethograms = read_all(path, probe_id)
-            self.result = replace(self.result, status="skipped", output=path)
-        else:
-            annotated = self.job.predict(recording, self.result.tracks, self.fingerprint)
-            ethograms = list(annotated.ethograms)
-            before = path.stat().st_size if path.exists() else 0
-            if self.place.in_place:
-                recording.close()  # lets go of the lock that readers hold; it opens again when it is read
-            digest = self.place.write(annotated, SOFTWARE, overwrite=self.job.overwrite)
-            grown = path.stat().st_size - before
-            self.result = replace(
-                self.result, output=path, output_sha256=digest, new_bytes=self.result.new_bytes + grown, status="done"
-            )
-        self.result = replace(self.result, behaviors=count_behaviors(ethograms))
-        self._write_tables(recording, as_annotations([replace(e, recording=recording.id) for e in ethograms], probe_id))
-
-    def _finish_track(self, work: EmbedWork) -> None:
-        job = self.job.embedder()
-        embedded = replace(job.complete(work), seconds=self.seconds)
-        work.close()
-        append_manifest(job.folder, embedded, manifest_facts(job.encoder))
-        assert embedded.output is not None
-        self.result = replace(
-            self.result,
-            tracks=(embedded.output,),
-            grid_frames=embedded.grid_frames,
-            damaged_frames=embedded.damaged_frames,
-            new_bytes=embedded.output.stat().st_size,
-        )
-
-    def _write_tables(self, recording: Recording, annotations: Annotations) -> None:
-        name, probe_id = recording.id, self.job.probe.id
-        if self.job.nwb:
-            path = nwb_path(name, probe_id, self.job.out)
-            if self.result.status == "done" or not path.exists():
-                write_nwb(annotations, path, name, recording.path)
-            self.result = replace(self.result, nwb=path)
-        self.job.tables[name] = annotations
-        if recording.path is not None:
-            self.job.media[name] = str(recording.path.absolute())
-
-    def close(self) -> None:
-        """End threads, let go of files."""
-        if self.work is not None:
-            self.work.close()
-        if self.recording is not None and self.owned:
-            self.recording.close()
-
-    @contextmanager
-    def failing(self) -> Iterator[None]:
-        """Keep the time that was worked, and what went wrong; after that nothing more is done."""
-        started = time.monotonic()
-        try:
-            yield
-        except Exception as error:
-            self.close()
-            self.work = self.recording = None
-            self.result = replace(self.result, status="failed", error=describe_failure(error))
-        except BaseException:
-            self.close()
-            raise
-        finally:
-            self.seconds += time.monotonic() - started

@@ -1,10 +1,10 @@
 """Where annotations go: the ethogram file, the recording itself, NWB, and one table and project for the whole study."""
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import h5py
@@ -15,6 +15,7 @@ from vp_science.annotations.formats import read_annotations, write_annotations
 from vp_science.batch import MANIFEST
 from vp_science.errors import StoreError
 from vp_science.files import hash_file
+from vp_science.recordings import Recording
 from vp_science.store.ethogram import SUBJECTS, SUFFIX, Annotated, group_name, write_ethogram_file, write_group
 from vp_science.store.ethogram_reader import list_ethograms, read_ethogram
 from vp_science.store.files import explain_write_errors
@@ -111,19 +112,50 @@ def nwb_path(recording_id: str, probe_id: str, out: Path) -> Path:
     return out / f"{recording_id}.{group_name(probe_id)}{NWB_SUFFIX}"
 
 
-def write_nwb(annotations: Annotations, path: Path, recording_id: str, media: Path | None) -> None:
+def write_nwb(annotations: Annotations, path: Path, recording: Recording, source: Path | None, parameters: str) -> None:
     """Write a small NWB file with the bouts, which links to the video where there is one.
+
+    Args:
+        annotations: of the recording.
+        path: the new file.
+        recording: gives the times of the video.
+        source: what was given as the recording; an NWB file there says when its clock began.
+        parameters: how the predictions were made; JSON.
 
     Raises:
         AnnotationError: when NWB cannot hold them.
         MissingExtraError: when pynwb is not installed.
     """
-    links = {}
-    if media is not None and media.is_file() and not h5py.is_hdf5(media):
-        links[recording_id] = os.path.relpath(media.absolute(), path.absolute().parent)
+    from vp_science.annotations import nwb
+
+    media = recording.path
+    linked = media is not None and media.is_file() and not h5py.is_hdf5(media)
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_annotations(annotations, path, "nwb", media=links)
+        nwb.write_nwb(
+            path,
+            annotations,
+            recording.id,
+            session_start_time=_session_start(source),
+            media=media.absolute() if linked and media is not None else None,
+            time_s=recording.time_s if linked else None,
+            parameters=parameters,
+        )
+
+
+def _session_start(source: Path | None) -> datetime | None:
+    """When the clock of an NWB recording began; None where that is not said."""
+    if source is None or not source.is_file() or not h5py.is_hdf5(source):
+        return None
+    with h5py.File(source, "r", locking="best-effort") as file:
+        link = file.get("session_start_time", getlink=True)
+        item = file["session_start_time"] if isinstance(link, h5py.HardLink) else None
+        value = item[()] if isinstance(item, h5py.Dataset) and item.shape == () else None
+    try:
+        start = datetime.fromisoformat(value.decode() if isinstance(value, bytes) else str(value))
+    except ValueError:
+        return None
+    return start if start.tzinfo is not None else None
 
 
 def write_study_table(annotations: Annotations, path: Path) -> list[Path]:

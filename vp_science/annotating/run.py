@@ -8,9 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from vp_science.annotating.encoder_for import EncoderFor, embed_settings
+from vp_science.animals import Poses, Subjects
+from vp_science.annotating.encoder_for import EncoderFor, embed_settings, follow_settings
 from vp_science.annotating.estimate import Rates, estimate
-from vp_science.annotating.job import AnnotateJob
+from vp_science.annotating.flight import AnnotateFlights
+from vp_science.annotating.job import AnnotateJob, Follow
 from vp_science.annotating.outputs import BORIS_PROJECT, write_boris, write_study_table
 from vp_science.annotating.results import AnnotateError, AnnotateProgress, AnnotateResult, summarise
 from vp_science.annotating.tracks import TrackIndex
@@ -27,6 +29,7 @@ from vp_science.store.ethogram import group_name
 from vp_science.store.files import explain_write_errors
 from vp_science.timeline.annotations import Annotations
 from vp_science.typing import JSON, StrPath
+from vp_science.video.crop_path import PAIRS_NEED_ROTATE
 from vp_science.video.hdf5_times import TimeUnit
 
 Shard = str | tuple[int, int]
@@ -65,7 +68,7 @@ class AnnotateBatch:
             AnnotationError: when a table cannot hold the bouts; the ethograms are written then.
         """
         began, job, results = time.monotonic(), self.job, list[AnnotateResult]()
-        for result in run_in_flight(self.items, job):
+        for result in run_in_flight(self.items, AnnotateFlights(job)):
             append_manifest(job.out, result, {"probe": job.probe.id, "software": SOFTWARE})
             if job.progress:
                 job.progress.finish(result)
@@ -131,6 +134,9 @@ def open_batch(
     source_fps: int | float | None = None,
     timestamps: str | None = None,
     timestamps_unit: TimeUnit | None = None,
+    poses: Poses | None = None,
+    subjects: Subjects | None = None,
+    pairs: bool = False,
     progress: AnnotateProgress | None = None,
 ) -> AnnotateBatch:
     """Check everything that can be checked before a recording is opened; see ``annotate``.
@@ -166,6 +172,7 @@ def open_batch(
         nwb=nwb,
         overwrite=overwrite,
         progress=progress,
+        follow=_follow(fitted, poses, subjects, pairs, alone=len(items) == 1),
     )
     return AnnotateBatch(job, items[part[0] - 1 :: part[1]], part, csv, project)
 
@@ -192,6 +199,9 @@ def annotate(
     source_fps: int | float | None = None,
     timestamps: str | None = None,
     timestamps_unit: TimeUnit | None = None,
+    poses: Poses | None = None,
+    subjects: Subjects | None = None,
+    pairs: bool = False,
     progress: AnnotateProgress | None = None,
     raise_failures: bool = True,
 ) -> list[AnnotateResult]:
@@ -227,6 +237,10 @@ def annotate(
         source_fps: frame rate of recordings that carry no times.
         timestamps: HDF5: the dataset with the times of the frames, where it is not obvious.
         timestamps_unit: HDF5: unit of these times.
+        poses: for a probe that follows animals: a folder or pattern with a pose file for every recording, one file for
+            one recording, or files by recording (see ``embed``). None takes the tracks of animals that are there.
+        subjects: which animals of the pose files; a mapping also gives the names that bouts use. None takes all.
+        pairs: also every ordered pair of animals.
         progress: is told about the work.
         raise_failures: raise an ``AnnotateError`` at the end when a recording failed; otherwise look at ``status``.
 
@@ -242,7 +256,7 @@ def annotate(
         recordings, probe, out=out, encoder=encoder, tracks=tracks, in_place=in_place, nwb=nwb, boris=boris, csv=csv,
         shard=shard, overwrite=overwrite, weights=weights, precision=precision, offline=offline, dataset=dataset,
         value_range=value_range, source_fps=source_fps, timestamps=timestamps, timestamps_unit=timestamps_unit,
-        progress=progress,
+        poses=poses, subjects=subjects, pairs=pairs, progress=progress,
     )  # fmt: skip
     results = batch.estimate()[0] if dry_run else batch.run()
     if raise_failures and any(result.status == "failed" for result in results):
@@ -266,6 +280,22 @@ def parse_shard(shard: Shard | None) -> tuple[int, int]:
             "where the job array counts from 0"
         )
     return part, parts
+
+
+def _follow(probe: Probe, poses: Poses | None, subjects: Subjects | None, pairs: bool, *, alone: bool) -> Follow | None:
+    settings = follow_settings(probe.track_settings_) if poses is not None else None
+    if poses is None and (subjects is not None or pairs):
+        raise SettingsError("expected poses, which say where the animals are, with options about animals: name them")
+    if poses is None:
+        return None
+    if settings is None:
+        raise SettingsError(
+            f"expected a probe that follows animals with poses, found {probe.id}, which looks at whole frames: leave "
+            "out the poses, or train a probe on tracks of animals"
+        )
+    if pairs and not settings.rotate:
+        raise SettingsError(PAIRS_NEED_ROTATE)
+    return Follow(settings, poses, subjects, pairs, alone)
 
 
 def _check_extras(nwb: bool) -> None:

@@ -62,6 +62,14 @@ def annotate(
     timestamps_unit: Annotated[
         Literal["s", "ms", "us", "ns"] | None, typer.Option(help="Unit of the times in an HDF5 file.")
     ] = None,
+    poses: Annotated[
+        Path | None,
+        typer.Option(
+            help="For a probe that follows animals: pose files (a folder, a quoted pattern, or one file).",
+            metavar="PATH",
+        ),
+    ] = None,
+    pairs: Annotated[bool, typer.Option("--pairs", help="Also every ordered pair of animals.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
 ) -> None:
     """Annotate recordings with a probe: scores, states and bouts at every frame.
@@ -98,6 +106,8 @@ def annotate(
             source_fps=source_fps,
             timestamps=timestamps,
             timestamps_unit=timestamps_unit,
+            poses=poses,
+            pairs=pairs,
             progress=progress,
         )
         progress.say(f"probe {batch.job.probe.id}: {', '.join(batch.job.probe.behaviors_.names)}")
