@@ -203,9 +203,10 @@ def _numbers(table: pd.DataFrame, name: str, what: str) -> np.ndarray:
     given = table[name].notna().to_numpy()
     wrong = ~np.isfinite(numbers) & (given | (name in _TIMES))
     if len(bad := np.flatnonzero(wrong)):
+        value = table[name].iloc[bad[0]]
+        value = value.item() if isinstance(value, np.generic) else value
         raise AnnotationError(
-            f"expected {name} of every {what} to be a finite number, found {table[name].iloc[bad[0]]!r} "
-            f"in row {bad[0]}: repair it"
+            f"expected {name} of every {what} to be a finite number, found {value!r} in row {bad[0]}: repair it"
         )
     return np.asarray(numbers)
 
