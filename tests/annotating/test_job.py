@@ -117,7 +117,7 @@ def test_provenance_says_how_it_was_made(run, probe, recordings):
     [entry] = list_ethograms(result.output)
     provenance = entry.provenance
     assert provenance["probe"]["id"] == entry.probe_id == probe.id
-    assert provenance["recording"]["fingerprint"]["sha256"] == result.recording_sha256
+    assert provenance["recording"]["identity"]["sha256"] == result.recording_sha256
     assert provenance["tracks"][0]["grid"] == {"sample_fps": 5.0, "num_grid": 12}
     assert provenance["steps"][0].startswith("Scores of the sample grid are brought to the frames")
     assert "A behavior happens at every frame where its score reaches its threshold." in provenance["steps"]
@@ -212,6 +212,31 @@ def test_tracks_of_other_settings_are_not_taken(run, encoder, recordings, tmp_pa
     assert result.action == "embed"
 
 
+def test_a_track_of_another_camera_in_the_same_file_is_not_taken(run, tmp_path):
+    path = tmp_path / "rig.h5"
+    with h5py.File(path, "w") as file:
+        for seed, name in enumerate(("left", "right")):
+            file[name] = make_frames(20, seed=seed)
+    [left] = run(path, dataset="left", source_fps=10)
+    [right] = run(path, dataset="right", source_fps=10, out=tmp_path / "right", tracks=tmp_path / "out")
+    assert (left.action, right.action) == ("embed", "embed")
+    assert left.recording_sha256 == right.recording_sha256
+    with pytest.raises(AnnotateError, match="holds the ethogram of another recording"):
+        run(path, dataset="right", source_fps=10)
+    [again] = run(path, dataset="left", source_fps=10, out=tmp_path / "again", tracks=tmp_path / "out")
+    assert again.action == "reuse"
+
+
+def test_a_track_on_another_clock_is_not_taken(run, tmp_path):
+    path = tmp_path / "plain.h5"
+    with h5py.File(path, "w") as file:
+        file["frames"] = make_frames(20)
+    run(path, source_fps=10)
+    [slower] = run(path, source_fps=5, out=tmp_path / "slower", tracks=tmp_path / "out")
+    assert slower.action == "embed"
+    np.testing.assert_allclose(read_ethogram(slower.output).time_s, np.arange(20) / 5)
+
+
 def test_two_fitting_tracks_of_other_names_are_refused(run, tracks, recordings, tmp_path):
     for name in ("a", "b"):
         (tmp_path / "two" / name).mkdir(parents=True)
@@ -262,7 +287,7 @@ class Followed(FakeRecording):
     def __init__(self, inner, subject: str) -> None:
         super().__init__(inner.num_frames, recording_id=f"{inner.id}@{subject}", change=self._show)
         self.inner, self.time_s = inner, inner.time_s
-        self.source = {"follow": {"subject": subject, "target": "", "of_recording": inner.id}}
+        self.source = inner.source | {"follow": {"subject": subject, "target": "", "of_recording": inner.id}}
 
     def _show(self, frame):
         hidden = frame.frame_index >= 12
@@ -330,6 +355,15 @@ def test_animals_are_embedded_where_their_poses_are_known(encoder, recordings, t
     result.output.unlink()
     [again] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", **options)
     assert (again.action, again.grid_frames, len(again.tracks)) == ("embed", 24, 2)
+    [same] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", **options)
+    assert same.status == "skipped"
+    # Corrected poses make other tracks.
+    write_poses(tmp_path / "poses" / "m1DLC_x.csv", 24, {"ann": 24, "bob": 18})
+    with pytest.raises(AnnotateError, match=r"was made with other settings: source\.follow\.pose"):
+        annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", **options)
+    [corrected] = annotate(recordings / "m1.avi", probe, poses=tmp_path / "poses", overwrite=True, **options)
+    assert (corrected.status, corrected.action) == ("done", "embed")
+    assert (read_ethogram(corrected.output, subject="bob").states[:17] >= 0).all()
     with pytest.raises(AnnotateError, match="m2"):
         annotate(recordings / "m2.avi", probe, poses=tmp_path / "poses", **options)
 

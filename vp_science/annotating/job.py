@@ -1,5 +1,6 @@
 """From recordings and a probe to ethograms on disk: hundreds of recordings, in one go, as often as need be."""
 
+import json
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -12,7 +13,7 @@ from vp_science.animals import Poses, Subjects, follow_animals, pose_file_of
 from vp_science.annotating.encoder_for import EncoderFor, embed_settings
 from vp_science.annotating.outputs import Place
 from vp_science.annotating.results import Action, AnnotateProgress
-from vp_science.annotating.tracks import TrackIndex
+from vp_science.annotating.tracks import TrackIndex, stream_of
 from vp_science.embedding import SOFTWARE, EmbedJob
 from vp_science.errors import ProbeError, StoreError
 from vp_science.probes.bundle import describe
@@ -137,16 +138,19 @@ class AnnotateJob:
             ProbeError: when tracks are ambiguous, or cannot be made.
             PoseError: when the animals cannot be found.
         """
-        if self._is_done(place, fingerprint):
+        animals = self.follow.animals(recording) if self.follow is not None else []
+        if self._is_done(place, recording, fingerprint, animals):
             return Decision("skip")
-        found = {(facts.subject, facts.target): facts.path for facts in self.tracks.find(recording.id, fingerprint)}
+        found = self.tracks.find(recording, fingerprint)
         if self.follow is not None:
-            animals = self.follow.animals(recording)
-            missing = [animal for animal in animals if (animal.subject, animal.target) not in found]
-            present = [found[animal.subject, animal.target] for animal in animals if animal not in missing]
+            # A track by other poses is another track, whoever it follows.
+            by_path = {_key(facts.follow): facts.path for facts in found}
+            keys = {_key(animal.source["follow"]): animal for animal in animals}
+            missing = [animal for key, animal in keys.items() if key not in by_path]
+            present = [by_path[key] for key in keys if key in by_path]
             return Decision("embed" if missing else "reuse", tuple(present), tuple(missing))
         if found:
-            return Decision("reuse", tuple(found.values()))
+            return Decision("reuse", tuple(facts.path for facts in found))
         if self.probe.track_settings_.get("follow"):
             others = self.tracks.misfits(fingerprint)
             raise ProbeError(
@@ -156,7 +160,9 @@ class AnnotateJob:
             )
         return Decision("embed", (), (recording,))
 
-    def _is_done(self, place: Place, fingerprint: Fingerprint) -> bool:
+    def _is_done(
+        self, place: Place, recording: Recording, fingerprint: Fingerprint, animals: Sequence[FollowedRecording]
+    ) -> bool:
         if not place.path.exists():
             return False
         try:
@@ -167,14 +173,19 @@ class AnnotateJob:
             raise
         if provenance is None:
             return False
-        if provenance.get("recording", {}).get("fingerprint") == fingerprint.to_json():
-            return True
+        if provenance.get("recording", {}).get("identity") == self._identity(recording, fingerprint):
+            followed = {_key(track["source"].get("follow")) for track in provenance.get("tracks", [])}
+            return not animals or followed == {_key(animal.source["follow"]) for animal in animals}
         if self.overwrite:
             return False
         raise StoreError(
-            f"{place.path} holds the ethogram of another recording (size, content or number of frames differ from this "
-            "one). Write to another place (--out), or replace it (--overwrite)"
+            f"{place.path} holds the ethogram of another recording (size, content, dataset or number of frames differ "
+            "from this one). Write to another place (--out), or replace it (--overwrite)"
         )
+
+    @staticmethod
+    def _identity(recording: Recording, fingerprint: Fingerprint) -> JSONDict:
+        return {**fingerprint.to_json(), "stream": stream_of(recording.source)}
 
     def predict(self, recording: Recording, tracks: Sequence[Path], fingerprint: Fingerprint) -> Annotated:
         """Ethograms at every frame of a recording, from its tracks.
@@ -204,7 +215,12 @@ class AnnotateJob:
             "recording": {
                 "id": recording.id,
                 "path": "" if recording.path is None else str(recording.path).encode("utf-8", "replace").decode(),
-                "fingerprint": fingerprint.to_json(),
+                "identity": self._identity(recording, fingerprint),
             },
             "software": SOFTWARE,
         }
+
+
+def _key(follow: object) -> str:
+    """The same text for the same way to follow the same animal."""
+    return json.dumps(follow, sort_keys=True)

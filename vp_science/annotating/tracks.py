@@ -2,15 +2,19 @@
 
 import os
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
+
+import numpy as np
 
 from vp_science.errors import ProbeError, StoreError
 from vp_science.probes.probe import Probe
-from vp_science.recordings import Fingerprint
+from vp_science.recordings import Fingerprint, Recording
 from vp_science.store.hdf5 import SUFFIX
 from vp_science.store.reader import open_embeddings
+from vp_science.timeline.grid import SampleGrid
 
 _Identity = tuple[int, str, int]
 
@@ -24,6 +28,7 @@ class TrackFacts:
         recording: id of the recording it was made from.
         subject: the animal it follows; "" for whole frames.
         target: the other animal of a pair.
+        follow: how it is followed, and by which poses; None for whole frames.
         misfit: why the probe cannot read it; "" when it can.
     """
 
@@ -31,6 +36,7 @@ class TrackFacts:
     recording: str
     subject: str
     target: str
+    follow: Any
     misfit: str
 
 
@@ -73,23 +79,26 @@ class TrackIndex:
                     probe.check_tracks([track])
                 except ProbeError as error:
                     misfit = str(error)
-                facts = TrackFacts(path, track.bout_recording, track.subject, track.target, misfit)
+                follow = track.provenance.source.get("follow")
+                facts = TrackFacts(path, track.bout_recording, track.subject, track.target, follow, misfit)
                 self.by_recording[track.recording.fingerprint].append(facts)
         except StoreError as error:
             self.unreadable[path] = str(error)
 
-    def find(self, recording_id: str, fingerprint: Fingerprint) -> list[TrackFacts]:
+    def find(self, recording: Recording, fingerprint: Fingerprint) -> list[TrackFacts]:
         """The tracks of a recording that the probe can read: one for whole frames, or one per animal.
 
-        Where several are of the same animal, those made under the id of this recording count.
+        They must be of the same stream (an HDF5 file may hold several) and on the same clock. Where several are of the
+        same animal, those made under the id of this recording count.
 
         Raises:
             ProbeError: when there is still more than one for an animal.
         """
+        recording_id = recording.id
         identity = (fingerprint.num_bytes, fingerprint.sha256, fingerprint.num_frames)
         by_animal: dict[tuple[str, str], list[TrackFacts]] = defaultdict(list)
         for facts in self.by_recording.get(identity, []):
-            if not facts.misfit:
+            if not facts.misfit and _same_stream(recording, facts.path):
                 by_animal[facts.subject, facts.target].append(facts)
         found: list[TrackFacts] = []
         for those in by_animal.values():
@@ -107,3 +116,18 @@ class TrackIndex:
         """Why other tracks of a recording are not read."""
         identity = (fingerprint.num_bytes, fingerprint.sha256, fingerprint.num_frames)
         return [facts.misfit for facts in self.by_recording.get(identity, []) if facts.misfit]
+
+
+def stream_of(source: Mapping[str, Any]) -> list[Any]:
+    """Which of the streams in one file a recording is: the dataset, or the NWB series."""
+    return [source.get("dataset"), source.get("nwb_series")]
+
+
+def _same_stream(recording: Recording, path: Path) -> bool:
+    """Whether a track of the same file is of the same frames at the same times."""
+    with open_embeddings(path) as track:
+        if stream_of(track.provenance.source) != stream_of(recording.source):
+            return False
+        grid = SampleGrid.from_timestamps(recording.time_s, track.provenance.grid.get("sample_fps"))
+        same_times = np.array_equal(grid.time_s, track.time_s) and np.array_equal(grid.frame_index, track.frame_index)
+        return bool(same_times)
