@@ -45,7 +45,7 @@ def test_bouts_and_back_give_the_same_frames(seed, num_frames, variable, exclusi
     assert again.to_annotations().equals(made)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 2**32 - 1), num_frames=st.integers(1, 60), exclusive=st.booleans(), up=st.booleans())
 def test_times_rounded_to_a_millisecond_give_the_same_frames(seed, num_frames, exclusive, up):
     rng = np.random.default_rng(seed)

@@ -17,7 +17,7 @@ from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import Ethogram
 from vp_science.timeline.frame_metrics import background_name
-from vp_science.timeline.intervals import Intervals, as_union, covers, intersect_intervals, subtract_intervals, total_s
+from vp_science.timeline.intervals import Intervals, as_union, covers, intersect_intervals, total_s
 
 BY = ("recording", "subject", "target", "behavior")
 BUDGET_COLUMNS = (
@@ -34,6 +34,9 @@ BUDGET_COLUMNS = (
 
 Kind = Literal["bout", "frame"]
 _NO_GAP_S = 2e-3
+"""Times are rounded to a millisecond at both ends: what is this close follows at once."""
+
+_NOTHING_S = 1e-9
 
 
 def time_budget(annotations: Annotations, by: Sequence[str] = ("behavior",)) -> pd.DataFrame:
@@ -93,9 +96,16 @@ def _observed_lengths(rows: pd.DataFrame, seen: Intervals, kind: str) -> tuple[F
     if kind == "point":
         return np.zeros(int(covers(seen, times[:, 0]).sum())), 0.0
     apart = as_union(times)
-    parts = [total_s(intersect_intervals(bout[None], seen)) for bout in apart]
-    lengths = np.array([length for length in parts if length > 0], dtype=np.float64)
-    return lengths, total_s(subtract_intervals(apart, seen))
+    lengths = _seconds_before(seen, apart[:, 1]) - _seconds_before(seen, apart[:, 0])
+    return lengths[lengths > _NOTHING_S], max(0.0, total_s(apart) - float(lengths.sum()))
+
+
+def _seconds_before(seen: Intervals, at_s: Float64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
+    """Observed time before each of these instants."""
+    if not len(seen):
+        return np.zeros(len(at_s))
+    passed = np.cumsum(seen[:, 1] - seen[:, 0])
+    return np.interp(at_s, seen.ravel(), np.column_stack([np.append(0.0, passed[:-1]), passed]).ravel())
 
 
 def _summed(key: dict[str, object], group: pd.DataFrame) -> dict[str, object]:
