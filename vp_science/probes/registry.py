@@ -20,7 +20,7 @@ HEADS: dict[str, type[Head]] = {
 }
 _DEFAULTS = {
     "attentive": HeadSettings(width=128, dropout=0.5, batch_size=64),
-    "temporal": HeadSettings(width=64, dropout=0.3, batch_size=16),
+    "temporal": HeadSettings(width=64, dropout=0.3, batch_size=8, epochs=15, patience=4),
 }
 _GRADIENT_HEADS = ("attentive", "temporal")
 

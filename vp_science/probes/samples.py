@@ -35,7 +35,7 @@ class WindowSamples:
 
 
 def window_samples(
-    tracks: Sequence[EmbeddingTable], labels: Annotations | Sequence[Ethogram], features: str = "mean+std"
+    tracks: Sequence[EmbeddingTable], labels: Annotations | Sequence[Ethogram], features: str = "mean"
 ) -> WindowSamples:
     """The labelled windows of some tracks.
 

@@ -34,7 +34,7 @@ class HeadSettings:
         patience: epochs without a better validation loss before training stops.
     """
 
-    features: str = "mean+std"
+    features: str = "mean"
     regularization: float = 0.01
     num_neighbors: int = 15
     width: int = 128

@@ -35,6 +35,7 @@ DILATIONS = (1, 2, 4, 8, 16, 32)
 REACH = sum(DILATIONS)
 _CROP = 256
 _CHUNK = 2048
+_LEAST_STEPS = 16
 
 
 @dataclass
@@ -73,8 +74,8 @@ class TemporalHead(Head):
         if not len(crops.inputs):
             raise ProbeError("expected labelled time, found none: check the recording names and observed intervals")
         rng = np.random.default_rng(data.seed)
-        size = max(1, min(settings.batch_size, crops.num_crops))
-        steps = max(1, crops.num_crops // size)
+        size = settings.batch_size
+        steps = max(_LEAST_STEPS, crops.num_crops // size)
         batches = Batches(
             steps,
             lambda random: (crops.sample(random, size) for _ in range(steps)),
