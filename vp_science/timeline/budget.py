@@ -105,7 +105,7 @@ def _seconds_before(seen: Intervals, at_s: Float64[np.ndarray, " n"]) -> Float64
     if not len(seen):
         return np.zeros(len(at_s))
     passed = np.cumsum(seen[:, 1] - seen[:, 0])
-    return np.interp(at_s, seen.ravel(), np.column_stack([np.append(0.0, passed[:-1]), passed]).ravel())
+    return np.asarray(np.interp(at_s, seen.ravel(), np.column_stack([np.append(0.0, passed[:-1]), passed]).ravel()))
 
 
 def _summed(key: dict[str, object], group: pd.DataFrame) -> dict[str, object]:
