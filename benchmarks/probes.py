@@ -10,6 +10,7 @@ libraries is not.
 """
 
 import argparse
+import itertools
 import subprocess
 import sys
 import tempfile
@@ -41,8 +42,10 @@ def make_tracks(folder, windows, dim, exclusive):
         state = np.repeat(rng.choice(len(SHARES) + 1, rows // 20 + 1, p=[*SHARES, 1 - sum(SHARES)]), 20)[:rows]
         track = rng.standard_normal((rows, dim)) + np.where(state[:, None] < 4, directions[np.minimum(state, 3)], 0)
         name = f"recording{number}"
-        provenance = Provenance("videoprism-base", "seed:0 (untrained)", {}, {}, {}, {"sample_fps": None, "num_grid": rows},
-                                FRAMES, STRIDE, 1, "float16", "float32", "benchmark")  # fmt: skip
+        settings = {"num_frames": FRAMES, "stride": STRIDE, "spatial_pool": 1, "dtype": "float16"}
+        facts = {"encoder_config": {}, "preprocess": {}, "source": {}, "grid": {"sample_fps": None, "num_grid": rows}}
+        identity = {"model": "videoprism-base", "checkpoint": "seed:0 (untrained)", "precision": "float32"}
+        provenance = Provenance(**identity, **settings, **facts, software="benchmark")
         facts = RecordingFacts(name, None, 1, "0" * 64, rows)
         path = Path(folder) / f"{name}.embeddings.h5"
         with EmbeddingWriter.open(path, provenance, facts, grid, plan, dim, len(plan)) as writer:
@@ -53,7 +56,7 @@ def make_tracks(folder, windows, dim, exclusive):
             writer.finish()
         files.append(path)
         edges = np.flatnonzero(np.diff(np.concatenate([[-1], state, [-1]])))
-        for first, stop in zip(edges[:-1], edges[1:], strict=True):
+        for first, stop in itertools.pairwise(edges):
             if state[first] < len(SHARES):
                 row = {"recording": name, "behavior": names[state[first]], "start_s": first / 25, "stop_s": stop / 25}
                 bouts.append(row)
@@ -80,8 +83,9 @@ def fit(head, windows, dim, exclusive):
         score = probe.score(tracks, annotations)
         predict = time.perf_counter() - start
         log = ", ".join(f"{name} {value:.4g}" for name, value in probe.training_["log"].items())
-        print(f"{head:10s} {'exclusive' if exclusive else 'multi-label':11s} fit {seconds:6.2f} s   predict {predict:5.2f} s"
-              f"   mAP on the training data {score:.3f}   ({log})", flush=True)  # fmt: skip
+        kind = "exclusive" if exclusive else "multi-label"
+        print(f"{head:10s} {kind:11s} fit {seconds:6.2f} s   predict {predict:5.2f} s", end="   ")
+        print(f"mAP on the training data {score:.3f}   ({log})", flush=True)
         for track in tracks:
             track.close()
 
