@@ -16,6 +16,7 @@ from pipeline_tools import make_encoder, make_frames, read_manifest, write_video
 from vp_science.annotations.formats import read_annotations
 from vp_science.checkpoints.save import save_weights
 from vp_science.cli.annotate import format_bytes
+from vp_science.cli.progress import BatchProgress
 from vp_science.probes.bundle import save_probe
 from vp_science.store.ethogram_reader import list_ethograms, read_ethogram
 from vp_science.store.reader import open_embeddings
@@ -204,20 +205,29 @@ def test_a_bundle_that_is_none(run, recordings, tmp_path):
     assert err.splitlines()[-1].startswith("error: expected a probe bundle at ")
 
 
-@pytest.mark.parametrize("stop", [signal.SIGTERM, signal.SIGINT])
-def test_stopped_then_resumed(run, made, recordings, out, tmp_path, stop):
+def test_ctrl_c(annotate, recordings, out, monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BatchProgress, "advance", stop)
+    _, err = annotate(recordings / "m0.avi", recordings / "worm.h5", ok=130)
+    expected = f"stopped: finished recordings and segments are kept in {out}; run the same command again to resume"
+    assert err.splitlines()[-1] == expected
+    assert "Traceback" not in err
+    assert [path.name for path in out.glob("*.h5")] == ["m0.ethogram.h5"]
+
+
+def test_stopped_then_resumed(run, made, recordings, out, tmp_path):
     """The real process, stopped in the middle of the second recording."""
-    video = write_video(tmp_path / "in" / "n.avi", num_frames=300)
+    video = write_video(tmp_path / "in" / "n.avi", num_frames=200)
     code = (
-        f"import os, signal, sys, time\nsys.path[:0] = [{str(TOOLS / 'pipeline')!r}]\n"
-        # A background job ignores SIGINT and hands that on to its children.
-        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        f"import os, sys, time\nsys.path[:0] = [{str(TOOLS / 'pipeline')!r}]\n"
         "import pipeline_tools\npipeline_tools.shrink_models()\n"
         "from vp_science.cli.progress import BatchProgress\n"
         "seen = [0]\n"
         "def advance(self, frames):\n"
         "    seen[0] += 1\n"
-        f"    if seen[0] == 50: os.kill(os.getpid(), {int(stop)}); time.sleep(5)\n"
+        f"    if seen[0] == 40: os.kill(os.getpid(), {int(signal.SIGTERM)}); time.sleep(5)\n"
         "BatchProgress.advance = advance\n"
         "from vp_science.cli import main\nmain()\n"
     )
@@ -232,8 +242,8 @@ def test_stopped_then_resumed(run, made, recordings, out, tmp_path, stop):
     assert ran.stderr.splitlines()[-1] == expected
     code, _, err = run(*arguments)
     assert code == 0, err
-    assert "n: 150 frames, resuming at frame " in err
-    assert len(read_ethogram(out / "n.ethogram.h5")) == 300
+    assert "n: 100 frames, resuming at frame " in err
+    assert len(read_ethogram(out / "n.ethogram.h5")) == 200
 
 
 @pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (999, "999 B"), (66_300, "66.3 kB"), (5 * 10**13, "50 TB")])

@@ -97,7 +97,7 @@ def _refuse_unclean(target: int, path: Path) -> None:
     base = next((at for at in _USER_BLOCKS if at < size and os.pread(target, 8, at) == _SIGNATURE), None)
     if base is None:
         raise StoreError(f"cannot write into {path}: expected an HDF5 file, found something else. Leave out --in-place")
-    head = os.pread(target, 96, base)
+    head = os.pread(target, 96, base).ljust(96, b"\0")
     if head[8] >= 2 and head[11]:
         how = "is being written (SWMR)" if head[11] & 4 else "was not closed by the program that wrote it"
         raise StoreError(
