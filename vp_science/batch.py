@@ -12,14 +12,12 @@ from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
 from vp_science.errors import SettingsError, StoreError
+from vp_science.timeline.names import MEDIA_ENDINGS
 from vp_science.typing import JSON, StrPath
 
 MANIFEST = "manifest.jsonl"
 OUTPUT_ENDING = ".embeddings.h5"
 
-_VIDEO = "3gp asf avi dv flv gif m2ts m4v mjpeg mjpg mkv mov mp4 mpeg mpg mts mxf ogv ts vob webm wmv y4m"
-_OTHER = "h5 hdf5 he5 nwb slp tif tiff npy seq"
-RECORDING_ENDINGS = frozenset(f".{ending}" for ending in f"{_VIDEO} {_OTHER}".split())
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 Status = Literal["done", "skipped", "failed"]
@@ -102,8 +100,9 @@ def _expand(given: str) -> list[BatchItem]:
     if path.is_dir():
         items = _below(path)
         if not items:
+            endings = " ".join(sorted(ending[1:] for ending in MEDIA_ENDINGS))
             raise SettingsError(
-                f"expected recordings in {path}, found none: looked for {_VIDEO}, {_OTHER} and folders of pictures; "
+                f"expected recordings in {path}, found none: looked for {endings} and folders of pictures; "
                 "name the files if theirs end otherwise"
             )
         return items
@@ -128,7 +127,7 @@ def _below(folder: Path) -> list[BatchItem]:
             name = Path(os.path.abspath(here)).name if here == folder else here.relative_to(folder).as_posix()
             items.append(BatchItem(here, name))
         for name in files:
-            if Path(name).suffix.lower() in RECORDING_ENDINGS:
+            if Path(name).suffix.lower() in MEDIA_ENDINGS:
                 path = here / name
                 items.append(BatchItem(path, (path.relative_to(folder).parent / path.stem).as_posix()))
     # Pictures above recordings are snapshots or thumbnails; folders without recordings (our results) change nothing.
@@ -163,8 +162,8 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
 def _holds_pictures_only(names: Sequence[str]) -> bool:
     endings = {Path(name).suffix.lower() for name in names}
     # A folder of multi-page TIFFs looks like a folder of TIFF pictures; the stacks are the likelier meaning.
-    pictures = endings & (PICTURE_ENDINGS - RECORDING_ENDINGS)
-    return bool(pictures) and not endings & RECORDING_ENDINGS
+    pictures = endings & (PICTURE_ENDINGS - MEDIA_ENDINGS)
+    return bool(pictures) and not endings & MEDIA_ENDINGS
 
 
 def _is_ours(name: str) -> bool:

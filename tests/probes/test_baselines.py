@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from study import make_study, make_track
+from probe_study import make_study, make_track
 
 from vp_science.embedding import embed
 from vp_science.errors import ProbeError

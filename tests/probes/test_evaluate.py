@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from study import NAMES, make_study, make_track
+from probe_study import NAMES, make_study, make_track
 
 from vp_science.errors import ProbeError
 from vp_science.probes.evaluate import evaluate_probe, gather_study, make_folds

@@ -5,19 +5,20 @@ import zipfile
 
 import numpy as np
 import pytest
+from probe_study import NAMES, make_study, make_track
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
-from study import NAMES, make_study, make_track
 
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.probes.bundle import describe, load_probe, save_probe
-from vp_science.probes.dataset import cut_segments, match_annotations, match_names, plan_holdout, window_states
+from vp_science.probes.dataset import cut_segments, match_annotations, plan_holdout, window_states
 from vp_science.probes.heads.windows import window_features
 from vp_science.probes.probe import Probe
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import to_ethogram
+from vp_science.timeline.names import match_names
 
 HEADS = {
     "logistic": {},
@@ -154,7 +155,7 @@ def test_holdout_keeps_every_behavior_in_the_training_part():
     tracks, annotations = make_study(4, 200)
     states = [e.states for e in match_annotations(annotations, tracks)]
     plan = plan_holdout(tracks, states, None)
-    assert plan.how.startswith("held-out recording 'rec")
+    assert plan.how.startswith("held-out recording rec")
     assert sum(mask.all() for mask in plan.validation) == 1
     only = [s.copy() for s in states]
     for index in range(1, 4):
@@ -171,14 +172,14 @@ def test_holdout_keeps_every_behavior_in_the_training_part():
 
 
 def test_names_in_labels_find_their_tracks():
-    assert match_names(["videos/A.mp4", r"C:\data\b.avi", "c.d"], ["A", "b", "c.d", "e"]) == [
+    assert match_names(["videos/A.mp4", r"C:\data\b.avi", "c.d.mp4"], ["A", "b", "c.d", "e"]) == [
         "videos/A.mp4",
         r"C:\data\b.avi",
-        "c.d",
+        "c.d.mp4",
         "",
     ]
     with pytest.raises(
-        AnnotationError, match=r"expected one recording of the labels to be 'day2/a', found 'a.avi', 'a.mp4'"
+        AnnotationError, match=r"expected one recording of the labels to be 'day2/a', found a.mp4, a.avi"
     ):
         match_names(["a.mp4", "a.avi"], ["day2/a"])
 
@@ -252,7 +253,7 @@ def test_absent_animals_stay_unknown(study):
         ({"head": "attentive", "width": 40}, "expected a width from 32 to 768, a multiple of 32, found 40"),
         ({"head": "temporal", "loss": "mse"}, "expected a loss of cross-entropy, focal, eql"),
         ({"head": "logistic", "features": "max"}, "expected features to be one of mean, mean[+]std, found 'max'"),
-        ({"validation": ["rec9"]}, "expected validation recordings among 'rec0'.*found 'rec9'"),
+        ({"validation": ["rec9"]}, "expected validation recordings among rec0, .*found 'rec9'"),
         ({"postprocess": "auto"}, "expected postprocess to be a PostProcess"),
         ({"label_smoothing": 0.5, "head": "temporal"}, "expected label smoothing from 0 to below 0.5"),
     ],
@@ -265,7 +266,7 @@ def test_settings_that_cannot_work_are_refused(study, parameters, message):
 
 def test_labels_that_cannot_work_are_refused(study):
     tracks, annotations = study
-    with pytest.raises(AnnotationError, match=r"expected labels of the recordings 'rec0'.*found labels of 'x'"):
+    with pytest.raises(AnnotationError, match=r"expected labels of the recordings rec0, found labels of x"):
         Probe().fit(tracks[:1], annotations.select(recordings=["rec0"]).renamed({"rec0": "x"}))
     nothing = Annotations.of(annotations.bouts, (), annotations.behaviors)
     with pytest.raises(ProbeError, match=r"unknown is never absent, so labels need"):

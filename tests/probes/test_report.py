@@ -6,7 +6,7 @@ import struct
 import numpy as np
 import pandas as pd
 import pytest
-from study import make_study
+from probe_study import make_study
 
 from vp_science.errors import ProbeError
 from vp_science.plots.bars import plot_bars, plot_confusion

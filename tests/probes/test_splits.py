@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from study import make_study, make_track
+from probe_study import make_study, make_track
 
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.probes.groups import group_recordings, read_recordings_table

@@ -156,7 +156,7 @@ def _subject_total(bouts: pd.DataFrame, subject: str) -> float:
 
 
 def _rate(clock: FrameClock, recording: str) -> object:
-    times = clock.time_s.get(recording)
+    times = clock.times(recording)
     if times is not None and len(times) > 1:
         return round(float(1 / np.median(np.diff(times))), 3)
     return NOT_AVAILABLE if clock.fps is None else float(clock.fps)
@@ -171,7 +171,7 @@ def recording_lengths(annotations: Annotations, path: Path, clock: FrameClock) -
     lengths: dict[str, float | None] = {}
     for recording in annotations.recordings:
         rows = annotations.observed[annotations.observed["recording"] == recording]
-        times = clock.time_s.get(recording)
+        times = clock.times(recording)
         end = None if times is None else float(frame_edges(times)[-1])
         if len(rows) == 0:
             lengths[recording] = None

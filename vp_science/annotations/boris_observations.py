@@ -20,6 +20,7 @@ from pathlib import PurePosixPath
 
 from vp_science.errors import AnnotationError
 from vp_science.timeline.annotations import Annotations
+from vp_science.timeline.names import match_names
 
 NO_FOCAL_SUBJECT = "No focal subject"
 NOT_AVAILABLE = "NA"
@@ -116,8 +117,9 @@ def make_observation(
 
 def medium_path(recording: str, media: Mapping[str, str]) -> str:
     """What we write as the media file of a recording; its name gives the recording id back."""
-    if recording in media:
-        return media[recording]
+    [name] = match_names(list(media), [recording])
+    if name:
+        return media[name]
     return f"{recording}.video" if PurePosixPath(recording).suffix else recording
 
 

@@ -260,7 +260,7 @@ def _medium(
 ) -> tuple[Medium, float]:
     """Media file, length and rate: from the project where it has the recording, else from what we know."""
     path, length, fps = _known_medium(known, recording)
-    times = options.clock.time_s.get(recording)
+    times = options.clock.times(recording)
     if times is not None and len(times) > 1:
         length = float(frame_edges(times)[-1])
         fps = float(1 / np.median(np.diff(times)))

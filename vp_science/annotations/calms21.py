@@ -183,7 +183,7 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
 def _written_rate(recording: str, options: WriteOptions) -> dict[str, int | str]:
     """The rate where it is constant and not the usual one."""
     fps = options.clock.fps
-    if recording in options.clock.time_s or fps is None or fps == FPS:
+    if options.clock.times(recording) is not None or fps is None or fps == FPS:
         return {}
     return {"fps": int(fps) if float(fps).is_integer() else number_text(fps)}
 

@@ -250,7 +250,7 @@ def _blank(package: _Package, table: TextTable, row: Row, options: ReadOptions) 
     if cells["observationLevel"] != "media":
         return None
     recording = package.medium(table, row).recording
-    times = options.clock.time_s.get(options.recording or recording)
+    times = options.clock.times(options.recording or recording)
     if times is None:
         return None
     edges = frame_edges(times)

@@ -61,7 +61,7 @@ def all_frame_times(clock: FrameClock, recording: str, what: str) -> Float64[np.
     Raises:
         AnnotationError: when only a rate is known, or nothing.
     """
-    times = clock.time_s.get(recording)
+    times = clock.times(recording)
     if times is None:
         raise AnnotationError(
             f"{what}: expected to know every frame of {recording!r}, because the format states how many there are, "

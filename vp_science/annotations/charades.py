@@ -88,7 +88,7 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
     lines = [" ".join(_COLUMNS)]
     for number, recording in enumerate(annotations.recordings, start=1):
         times = frame_times(annotations, recording, options.clock)
-        if recording not in options.clock.time_s:
+        if options.clock.times(recording) is None:
             # With a mere rate, one frame more says how long the last one lasts; nobody observed it.
             times = options.clock.seconds(recording, np.arange(len(times) + 1, dtype=np.int64))
         states = whole_states(annotations, recording, times, what, gaps=True)

@@ -9,6 +9,7 @@ from jaxtyping import Float64, Int64
 
 from vp_science.errors import AnnotationError
 from vp_science.timeline.ethogram import frame_edges
+from vp_science.timeline.names import match_names
 
 _NEAR = 0.5 + 1e-6
 
@@ -26,7 +27,8 @@ class FrameClock:
 
     Attributes:
         fps: constant rate for recordings whose times are not known; frame 0 at 0 s. None: there is no such rate.
-        time_s: presentation times by recording id.
+        time_s: presentation times by recording id; a recording that is named in another way (a path, a file name) is
+            the only one whose plain name is the same (see ``timeline.names``).
     """
 
     fps: int | float | None = None
@@ -42,11 +44,11 @@ class FrameClock:
 
     def knows(self, recording: str) -> bool:
         """Whether frames of this recording can be converted."""
-        return self.fps is not None or recording in self.time_s
+        return self.fps is not None or self.times(recording) is not None
 
     def num_frames(self, recording: str) -> int | None:
         """Frames of the recording; None when only a rate is known."""
-        times = self.time_s.get(recording)
+        times = self.times(recording)
         return None if times is None else len(times)
 
     def seconds(self, recording: str, frame: Int64[np.ndarray, " n"]) -> Float64[np.ndarray, " n"]:
@@ -56,7 +58,7 @@ class FrameClock:
             AnnotationError: when the times are not known, or there is no such frame.
         """
         frames = np.asarray(frame, dtype=np.int64)
-        times = self.time_s.get(recording)
+        times = self.times(recording)
         if times is None:
             return frames / self._rate(recording)
         edges = frame_edges(times)
@@ -73,12 +75,18 @@ class FrameClock:
         Raises:
             AnnotationError: when the times of the frames are not known.
         """
-        times = self.time_s.get(recording)
+        times = self.times(recording)
         if times is None:
             return np.floor(np.asarray(time_s) * self._rate(recording) + _NEAR).astype(np.int64)
         edges = frame_edges(times)
         middle = (edges[:-1] + edges[1:]) / 2
         return np.searchsorted(middle, np.asarray(time_s) + 1e-9, side="right").astype(np.int64)
+
+    def times(self, recording: str) -> Float64[np.ndarray, " frame"] | None:
+        """Presentation times of a recording; None when they are not known."""
+        if recording not in self.time_s:
+            [recording] = match_names(list(self.time_s), [recording])
+        return self.time_s.get(recording)
 
     def _rate(self, recording: str) -> float:
         if self.fps is None:

@@ -63,7 +63,7 @@ def frame_times(annotations: Annotations, recording: str, clock: FrameClock) -> 
     Raises:
         AnnotationError: when there is neither, or nothing to write.
     """
-    times = clock.time_s.get(recording)
+    times = clock.times(recording)
     if times is not None:
         return np.asarray(times, dtype=np.float64)
     tables = (annotations.observed, annotations.bouts)

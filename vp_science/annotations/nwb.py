@@ -46,6 +46,6 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
     """Write one file per recording; where ``options.media`` names its video and the clock its times, it is linked."""
     files = one_file_per_recording(annotations, path, ".nwb")
     for recording, file in files:
-        times = options.clock.time_s.get(recording)
+        times = options.clock.times(recording)
         write_nwb(file, annotations, recording, media=options.media.get(recording), time_s=times)
     return [file for _, file in files]

@@ -179,17 +179,17 @@ class NwbReader:
         given = self.options.recording
         if self.ours:
             name = given or words(self._get(self.file, "general/session_id")) or self.path.stem
-            return Clock(name, self.options.clock.time_s.get(name))
+            return Clock(name, self.options.clock.times(name))
         video = self._linked(table, "source_video")
         files = list_of_words(self._get(video, "external_file")) if video is not None else []
         if video is None or not files:
             name = given or self.path.stem
-            return Clock(name, self.options.clock.time_s.get(name))
+            return Clock(name, self.options.clock.times(name))
         if len(files) > 1:
             fix = "write a table for each file, or align the bouts to a joined video"
             raise bad(self.path, "one video file per table", f"{len(files)} files", place=table.name, fix=fix)
         name = given or recording_name(files[0])
-        return Clock(name, self.options.clock.time_s.get(name), video_times(self.path, video))
+        return Clock(name, self.options.clock.times(name), video_times(self.path, video))
 
 
 def _interval(recording: str, subject: str, behavior: str, start_s: float, stop_s: float) -> dict[str, Any]:

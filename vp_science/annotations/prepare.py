@@ -52,7 +52,7 @@ def all_scored(annotations: Annotations, clock: FrameClock) -> Annotations:
     """
     rows = []
     for recording in annotations.recordings:
-        times = clock.time_s.get(recording)
+        times = clock.times(recording)
         if times is None:
             raise AnnotationError(
                 f"expected to know how long {recording!r} is, found neither the recording nor its times: give the "

@@ -265,7 +265,7 @@ def _our_observed(path: Path, ours: Mapping[str, Any], recording: str) -> list[d
 
 
 def _whole(recording: str, meta: Mapping[str, Any], options: ReadOptions) -> list[dict[str, Any]]:
-    times = options.clock.time_s.get(recording)
+    times = options.clock.times(recording)
     duration = meta.get("duration")
     if times is not None:
         edges = frame_edges(times)
@@ -281,7 +281,7 @@ def _annotation_text(part: Annotations, recording: str, options: WriteOptions) -
     if options.clock.fps is not None:
         meta["fps"] = options.clock.fps
     ends = part.observed["stop_s"] if len(part.observed) else part.bouts["stop_s"]
-    times = options.clock.time_s.get(recording)
+    times = options.clock.times(recording)
     meta["duration"] = float(ends.max() if times is None else frame_edges(times)[-1])
     meta["vp_science"] = {"behaviors": part.behaviors.to_json(), "observed": observed}
     rows = [_annotation_row(row, options) for row in part.bouts.itertuples()]

@@ -27,8 +27,8 @@ from vp_science.bench.protocol import (
     Study,
 )
 from vp_science.errors import BenchError
-from vp_science.probes.dataset import match_names
 from vp_science.timeline.behaviors import Behaviors
+from vp_science.timeline.names import match_names
 
 _NUM_VALIDATION = 8
 

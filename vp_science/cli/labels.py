@@ -1,7 +1,6 @@
 """``vp-science labels``: convert, check and summarise annotations."""
 
 import json
-from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -182,12 +181,6 @@ def _recordings(names: list[str] | None, fps: float | None) -> "tuple[FrameClock
         with open_recording(item.path, source_fps=fps, recording_id=item.recording_id) as opened:
             times[item.recording_id] = opened.time_s
         media[item.recording_id] = str(item.path.resolve())
-    # Labels may name a recording without the folder it lies in: that is enough where the name is unique.
-    names_only = Counter(name.rpartition("/")[2] for name in times)
-    for name in list(times):
-        short = name.rpartition("/")[2]
-        if names_only[short] == 1:
-            times[short], media[short] = times[name], media[name]
     return FrameClock(fps, times), media
 
 

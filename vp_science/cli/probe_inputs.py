@@ -174,8 +174,7 @@ def _label_files(text: str) -> list[Path]:
 
 def say_unmatched(labels: "Annotations", tracks: "Sequence[EmbeddingTable]") -> None:
     """Name labelled recordings without a track, and tracks without labels: nothing is left out without a word."""
-    from vp_science.probes.dataset import match_names
-    from vp_science.probes.groups import listed
+    from vp_science.timeline.names import listed, match_names
 
     names = match_names(labels.recordings, [track.bout_recording for track in tracks])
     if bare := [track.recording_id for track, name in zip(tracks, names, strict=True) if not name]:

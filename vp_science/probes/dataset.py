@@ -1,7 +1,7 @@
 """Tracks and labels joined: which bouts belong to which track, and the labelled stretches as arrays."""
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import Ethogram, to_ethogram
+from vp_science.timeline.names import listed, match_names
 
 
 def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]) -> list[Ethogram]:
@@ -36,42 +37,12 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
     names = match_names(annotations.recordings, [track.bout_recording for track in tracks])
     if not any(names):
         raise AnnotationError(
-            f"expected labels of the recordings {_listed(track.bout_recording for track in tracks)}, found labels of "
-            f"{_listed(annotations.recordings)}: rename one of them (vp-science labels convert --recording ...)"
+            f"expected labels of the recordings {listed([track.bout_recording for track in tracks])}, found labels of "
+            f"{listed(annotations.recordings)}: rename one of them in its file"
         )
     followed = Counter(track.bout_recording for track in tracks if track.subject)
     alone = [followed[track.bout_recording] == 1 for track in tracks]
     return [_labels(annotations, track, name, lone) for track, name, lone in zip(tracks, names, alone, strict=True)]
-
-
-def match_names(given: Sequence[str], wanted: Sequence[str]) -> list[str]:
-    """For every wanted recording id the given name that means it, or ""."""
-    by_last: dict[str, list[str]] = defaultdict(list)
-    for name in given:
-        by_last[_last_part(name)].append(name)
-    found = []
-    for name in wanted:
-        if name in given:
-            found.append(name)
-            continue
-        fitting = by_last.get(_last_part(name), [])
-        if len(fitting) > 1:
-            raise AnnotationError(
-                f"expected one recording of the labels to be {name!r}, found {_listed(fitting)}: rename all but one"
-            )
-        found.append(fitting[0] if fitting else "")
-    return found
-
-
-def _last_part(name: str) -> str:
-    last = name.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    stem, dot, ending = last.rpartition(".")
-    return stem if dot and stem and ending.isalnum() and not ending.isdigit() and len(ending) <= 5 else last
-
-
-def _listed(names: Iterable[str]) -> str:
-    names = sorted(set(names))
-    return ", ".join(repr(name) for name in names[:6]) + (f" and {len(names) - 6} more" if len(names) > 6 else "")
 
 
 def _labels(annotations: Annotations, track: EmbeddingTable, name: str, alone: bool) -> Ethogram:
@@ -206,7 +177,7 @@ def plan_holdout(
     if wanted is not None:
         if missing := sorted(set(wanted) - set(names)):
             raise ProbeError(
-                f"expected validation recordings among {_listed(names)}, found {missing[0]!r}: check the name"
+                f"expected validation recordings among {listed(names)}, found {missing[0]!r}: check the name"
             )
         return _whole(set(wanted), names, states)
     labelled = sorted({name for name, s in zip(names, states, strict=True) if (s >= 0).any()})
@@ -218,7 +189,7 @@ def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndar
     held = [np.full(len(s), name in chosen) for name, s in zip(names, states, strict=True)]
     if not any((s[~h] >= 0).any() for s, h in zip(states, held, strict=True)):
         raise ProbeError("expected labelled recordings besides those for validation, found none: hold out fewer")
-    return Holdout([~mask for mask in held], held, f"held-out recording {_listed(chosen)}")
+    return Holdout([~mask for mask in held], held, f"held-out recording {listed(sorted(chosen))}")
 
 
 def _choose_recording(

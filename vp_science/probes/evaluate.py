@@ -26,8 +26,8 @@ from vp_science.probes.baselines import (
     guess_frequencies,
     read_pixels,
 )
-from vp_science.probes.dataset import hide_absent, match_annotations, match_names
-from vp_science.probes.groups import GROUP_COLUMNS, RecordingGroups, group_recordings, listed
+from vp_science.probes.dataset import hide_absent, match_annotations
+from vp_science.probes.groups import GROUP_COLUMNS, RecordingGroups, group_recordings
 from vp_science.probes.parameters import describe_parameters
 from vp_science.probes.probe import Labels, Probe
 from vp_science.probes.report import EvaluationReport, FoldFacts, MethodResult, Tested, count_bouts, labelled_seconds
@@ -39,6 +39,7 @@ from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.ethogram import Ethogram
 from vp_science.timeline.metrics import evaluate_frames
+from vp_science.timeline.names import listed, match_names
 from vp_science.typing import StrPath
 
 FOLD_KINDS = ("leave-one-out", "time-blocks", "random-windows")

@@ -13,6 +13,7 @@ import pandas as pd
 
 from vp_science.annotations.text_tables import bad, read_table
 from vp_science.errors import ProbeError
+from vp_science.timeline.names import listed
 from vp_science.typing import StrPath
 
 GROUP_COLUMNS = ("animal", "session", "site")
@@ -96,12 +97,6 @@ def group_recordings(
     components = _components([values[name] for name in names])
     notes = _notes(table, columns, names, values)
     return RecordingGroups(_group_names(names, values, components, columns), columns, notes)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Names for a message, cut after a dozen."""
-    shown = ", ".join(names[:_MAX_LISTED])
-    return f"{shown}, ... ({len(names)} in all)" if len(names) > _MAX_LISTED else shown
 
 
 def _group_columns(table: pd.DataFrame, by: Sequence[str]) -> tuple[str, ...]:

@@ -11,9 +11,9 @@ import numpy as np
 from vp_science.annotations.clock import FrameClock
 from vp_science.batch import OUTPUT_ENDING, natural_key
 from vp_science.errors import ProbeError
-from vp_science.probes.groups import listed
 from vp_science.store.reader import Embeddings, open_embeddings
 from vp_science.store.tables import EmbeddingTable
+from vp_science.timeline.names import listed
 from vp_science.typing import StrPath
 
 

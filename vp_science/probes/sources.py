@@ -12,11 +12,10 @@ from jaxtyping import UInt8
 
 from vp_science.batch import find_inputs
 from vp_science.errors import ProbeError
-from vp_science.probes.dataset import match_names
-from vp_science.probes.groups import listed
 from vp_science.recordings import Recording
 from vp_science.store.reader import Embeddings
 from vp_science.store.tables import EmbeddingTable
+from vp_science.timeline.names import listed, match_names
 from vp_science.typing import StrPath
 from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
