@@ -218,8 +218,8 @@ def test_compressed(tmp_path):
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (gzip.compress(b"x" * 5000), "expected a project of at most 0 MiB unpacked, found 'more'"),
-        (gzip.compress(b"{}" * 50)[:-5], "expected a complete gzip file, found one that ends early"),
+        (gzip.compress(b"x" * 5000, mtime=0), "expected a project of at most 0 MiB unpacked, found 'more'"),
+        (gzip.compress(b"{}" * 50, mtime=0)[:-5], "expected a complete gzip file, found one that ends early"),
         (b"\x1f\x8bnot", "expected a gzip file, found"),
     ],
 )

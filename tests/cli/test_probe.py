@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "probes"))
-from study import make_track, write_study, write_track
+from probe_study import make_track, write_study, write_track
 
 from vp_science.annotations.formats import read_annotations, write_annotations
 from vp_science.annotations.text_tables import read_table

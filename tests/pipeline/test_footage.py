@@ -6,10 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vp_science.batch import RECORDING_ENDINGS, EmbedResult
+from vp_science.batch import EmbedResult
 from vp_science.embedding import embed
 from vp_science.recordings import RecordingWarning
 from vp_science.store.reader import open_embeddings
+from vp_science.timeline.names import MEDIA_ENDINGS
 from vp_science.video.open import open_recording
 from vp_science.video.preprocess import Preprocess
 
@@ -48,7 +49,7 @@ def results(footage, encoder, tmp_path_factory) -> dict[str, EmbedResult]:
 
 def test_every_recording_is_found_and_nothing_else(footage, results):
     files = {path.relative_to(footage).as_posix() for path in footage.rglob("*") if path.is_file()}
-    recordings = {name for name in files if Path(name).suffix.lower() in RECORDING_ENDINGS}
+    recordings = {name for name in files if Path(name).suffix.lower() in MEDIA_ENDINGS}
     assert results.keys() == recordings
     assert {Path(name).suffix for name in files - recordings} <= {".csv", ".tsv", ".md", ""}
     assert len(recordings) > 100

@@ -12,8 +12,9 @@ from sklearn.pipeline import Pipeline
 
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.probes.bundle import describe, load_probe, save_probe
-from vp_science.probes.dataset import cut_segments, match_annotations, plan_holdout, window_states
+from vp_science.probes.dataset import cut_segments, match_annotations, window_states
 from vp_science.probes.heads.windows import window_features
+from vp_science.probes.holdout import plan_holdout
 from vp_science.probes.probe import Probe
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
@@ -156,19 +157,33 @@ def test_holdout_keeps_every_behavior_in_the_training_part():
     states = [e.states for e in match_annotations(annotations, tracks)]
     plan = plan_holdout(tracks, states, None)
     assert plan.how.startswith("held-out recording rec")
-    assert sum(mask.all() for mask in plan.validation) == 1
+    [(train, held)] = plan.folds
+    assert sum(mask.all() for mask in held) == 1
     only = [s.copy() for s in states]
     for index in range(1, 4):
         only[index][:, 0][only[index][:, 0] == 1] = 0  # behavior 0 is seen in the first recording alone
-    plan = plan_holdout(tracks, only, None)
-    assert not plan.validation[0].any()
+    [(train, held)] = plan_holdout(tracks, only, None).folds
+    assert not held[0].any()
     for index, s in enumerate(only[:3]):
         s[:] = 0
         s[:, index] = 1  # every recording shows what no other shows
     plan = plan_holdout(tracks[:3], only[:3], None)
     assert "too few recordings" in plan.how
-    for train, held in zip(plan.train, plan.validation, strict=True):
-        assert np.flatnonzero(held)[0] - np.flatnonzero(train)[-1] > 8
+    assert len(plan.folds) == 5
+    for train, held in plan.folds:
+        for learn, test in zip(train, held, strict=True):
+            distance = np.abs(np.flatnonzero(learn)[:, None] - np.flatnonzero(test)).min()
+            assert distance > 8
+
+
+def test_the_part_that_is_held_out_first_looks_like_the_whole():
+    """A last fifth full of one behavior would give a threshold that calls everything this behavior."""
+    tracks, _ = make_study(1, 500)
+    states = np.zeros((500, 1), np.int8)
+    states[400:], states[110:130], states[230:250] = 1, 1, 1
+    first = plan_holdout(tracks, [states], None).folds[0][1][0]
+    assert not first[400:].any()
+    assert states[first].any()
 
 
 def test_names_in_labels_find_their_tracks():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int8, Int64
+from jaxtyping import Float, Int8, Int64
 
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.store.tables import EmbeddingTable
@@ -136,96 +136,6 @@ def window_states(
     if not exclusive:
         labels[enough & (present > 0) & (2 * present == known)] = 1
     return labels
-
-
-@dataclass(frozen=True, eq=False)
-class Holdout:
-    """Which labelled frames are kept for validation.
-
-    Attributes:
-        train: per track, ``(frame,)``: labels may be used for fitting.
-        validation: per track, ``(frame,)``: labels are used to stop, and to choose thresholds.
-        how: one sentence for the model card.
-    """
-
-    train: list[Bool[np.ndarray, " _"]]
-    validation: list[Bool[np.ndarray, " _"]]
-    how: str
-
-
-_SHARE = 0.2
-
-
-def plan_holdout(
-    tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]], wanted: Sequence[str] | None
-) -> Holdout:
-    """Keep one recording for validation, or, where every recording is needed, the last part of each.
-
-    A recording is held out only if every behavior still has an example in the others; of those, the one that shows
-    the most behaviors is taken (then the one nearest to a fifth of the labels). Otherwise the last fifth of the
-    labelled time of every recording is held out, with a gap of one window before it.
-
-    Args:
-        tracks: one per recording or animal.
-        states: their labels.
-        wanted: recordings to hold out; None chooses.
-
-    Raises:
-        ProbeError: when a wanted recording does not exist or nothing is left to fit on.
-    """
-    names = [track.bout_recording for track in tracks]
-    if wanted is not None:
-        if missing := sorted(set(wanted) - set(names)):
-            raise ProbeError(
-                f"expected validation recordings among {listed(names)}, found {missing[0]!r}: check the name"
-            )
-        return _whole(set(wanted), names, states)
-    labelled = sorted({name for name, s in zip(names, states, strict=True) if (s >= 0).any()})
-    chosen = _choose_recording(labelled, names, states)
-    return _last_part_of_each(tracks, states) if chosen is None else _whole({chosen}, names, states)
-
-
-def _whole(chosen: set[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Holdout:
-    held = [np.full(len(s), name in chosen) for name, s in zip(names, states, strict=True)]
-    if not any((s[~h] >= 0).any() for s, h in zip(states, held, strict=True)):
-        raise ProbeError("expected labelled recordings besides those for validation, found none: hold out fewer")
-    return Holdout([~mask for mask in held], held, f"held-out recording {listed(sorted(chosen))}")
-
-
-def _choose_recording(
-    labelled: Sequence[str], names: Sequence[str], states: Sequence[Int8[np.ndarray, "_ behavior"]]
-) -> str | None:
-    if len(labelled) < 2:
-        return None
-    positive = {name: np.zeros(states[0].shape[1], dtype=np.int64) for name in labelled}
-    size = dict.fromkeys(labelled, 0)
-    for name, s in zip(names, states, strict=True):
-        if name in positive:
-            positive[name] += (s == 1).sum(axis=0)
-            size[name] += int((s >= 0).any(axis=1).sum())
-    total, everything = sum(positive.values()), sum(size.values())
-    safe = [name for name in labelled if not ((total > 0) & (total - positive[name] == 0)).any()]
-    safe = [name for name in safe if size[name] <= everything / 2 and (positive[name] > 0).any()]
-    if not safe:
-        return None
-    return max(safe, key=lambda name: ((positive[name] > 0).sum(), -abs(size[name] / everything - _SHARE), name))
-
-
-def _last_part_of_each(tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Holdout:
-    """The last fifth of the labelled frames of every behavior's bouts would leak less, but not be one block."""
-    train, validation = [], []
-    for track, s in zip(tracks, states, strict=True):
-        known = np.flatnonzero((s >= 0).any(axis=1))
-        cut = int(known[int(len(known) * (1 - _SHARE))]) if len(known) else len(s)
-        frames = np.arange(len(s))
-        validation.append(frames >= cut)
-        train.append(frames < cut - track.provenance.num_frames)
-    return Holdout(
-        train,
-        validation,
-        "the last fifth of the labels of every recording, one window apart (there were too few recordings to hold one "
-        "out: thresholds are optimistic)",
-    )
 
 
 def check_same_behaviors(ethograms: Sequence[Ethogram]) -> Behaviors:

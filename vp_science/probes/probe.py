@@ -13,14 +13,13 @@ from sklearn.base import BaseEstimator, clone
 
 from vp_science.errors import ProbeError
 from vp_science.probes.dataset import (
-    Holdout,
     check_same_behaviors,
     cut_segments,
     hide_absent,
     match_annotations,
-    plan_holdout,
 )
 from vp_science.probes.heads.base import Head, HeadSettings, TrainingData
+from vp_science.probes.holdout import Holdout, Masks, plan_holdout
 from vp_science.probes.objective import Objective
 from vp_science.probes.registry import find_head, head_settings
 from vp_science.probes.tracks import check_settings, track_settings
@@ -128,9 +127,7 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         states = [ethogram.states for ethogram in ethograms]
         holdout = plan_holdout(tracks, states, self.validation)
         self.head_, self.objective_, scores = self._fit_head(tracks, states, holdout, settings)
-        held_states = [
-            np.where(held[:, None], s, -1).astype(np.int8) for s, held in zip(states, holdout.validation, strict=True)
-        ]
+        held_states = [np.where(np.isnan(p), -1, s).astype(np.int8) for p, s in zip(scores, states, strict=True)]
         self.postprocess_ = self.postprocess if isinstance(self.postprocess, PostProcess) else PostProcess()
         if self.postprocess == "tune":
             scores, held_states = self._out_of_fold(tracks, ethograms, scores, held_states)
@@ -185,29 +182,40 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         holdout: Holdout,
         settings: HeadSettings,
     ) -> tuple[Head, Objective, list[Float32[np.ndarray, "_ behavior"]]]:
-        """The head, its objective, and the scores of the validation labels (from a fit that did not see them)."""
+        """The head, its objective, and scores of the validation labels from fits that did not see them (else NaN)."""
         head_type = find_head(self.head)
-        num_frames = tracks[0].provenance.num_frames
-        context, exclusive = head_type.context(num_frames, settings), self.behaviors_.exclusive
+        num_frames, exclusive = tracks[0].provenance.num_frames, self.behaviors_.exclusive
+        context = head_type.context(num_frames, settings)
 
-        def cut(masks: Sequence[np.ndarray]) -> list[Any]:
-            parts = zip(tracks, states, masks, strict=True)
-            hidden = [(t, np.where(mask[:, None], s, -1).astype(np.int8)) for t, s, mask in parts]
-            return [segment for t, s in hidden for segment in cut_segments(t, s, context, exclusive=exclusive)]
+        def fit(train: Masks, validation: Masks) -> tuple[Head, Objective]:
+            segments = [
+                [
+                    segment
+                    for track, s, mask in zip(tracks, states, masks, strict=True)
+                    for segment in cut_segments(
+                        track, np.where(mask[:, None], s, -1).astype(np.int8), context, exclusive=exclusive
+                    )
+                ]
+                for masks in (train, validation)
+            ]
+            objective = self._objective([segment.states for segment in segments[0]])
+            data = TrainingData(segments[0], segments[1], num_frames, int(self.random_state))
+            return head_type.fit(data, objective, settings), objective
 
-        train, validation = cut(holdout.train), cut(holdout.validation)
-        objective = self._objective([segment.states for segment in train])
-        data = TrainingData(train, validation, num_frames, int(self.random_state))
-        head = head_type.fit(data, objective, settings)
-        unseen = np.zeros((0, len(self.behaviors_)), np.float32)
-        scores = [
-            head.scores(track, objective) if mask.any() else np.full((len(mask), unseen.shape[1]), np.nan, np.float32)
-            for track, mask in zip(tracks, holdout.validation, strict=True)
-        ]
-        if head_type.refits and validation:
-            everything = cut([np.ones(len(s), bool) for s in states])
-            objective = self._objective([segment.states for segment in everything])
-            head = head_type.fit(TrainingData(everything, [], num_frames, data.seed), objective, settings)
+        scores = [np.full(s.shape, np.nan, np.float32) for s in states]
+        for train, validation in holdout.folds if head_type.refits else holdout.folds[:1]:
+            try:
+                head, objective = fit(train, validation)
+            except ProbeError:
+                if not head_type.refits:
+                    raise
+                continue  # one behavior is left without this part; the fit on everything tells if there is no other
+            for index, (track, mask) in enumerate(zip(tracks, validation, strict=True)):
+                if mask.any():
+                    scores[index][mask] = head.scores(track, objective)[mask]
+        if head_type.refits and any(mask.any() for _, validation in holdout.folds for mask in validation):
+            everything = [np.ones(len(s), dtype=bool) for s in states]
+            head, objective = fit(everything, [~mask for mask in everything])
         return head, objective, scores
 
     def _objective(self, states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Objective:
