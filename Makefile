@@ -17,7 +17,7 @@ demo: $(VENV)/.installed
 	$(BIN)/vp-science demo --out demo-output
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .

@@ -158,6 +158,6 @@ def test_train_on_some_clips_evaluate_on_others(run, footage, tmp_path):
     content = json.loads((report / "evaluation.json").read_text())
     text = (report / "evaluation.md").read_text()
     assert len(content["folds"]) == 2
-    for word in ("guessing", "pixels", "untrained", "body_groom"):
+    for word in ("guessing", "pixels", "untrained", "itch"):
         assert word in text
     assert len(list(report.glob("*.png"))) >= 3

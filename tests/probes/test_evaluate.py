@@ -233,7 +233,7 @@ def test_exclusive_can_be_overruled(study):
 def test_validation_recordings_count_where_they_are_learned_from(spy, study):
     spy.set_params(validation=["rec1"])
     report = evaluate_probe(spy, *study, **GIVEN)
-    assert report.folds[0].validation == "held-out recording 'rec1'"
+    assert report.folds[0].validation == "held-out recording rec1"
     assert "rec1" not in report.folds[1].validation
 
 

@@ -36,7 +36,7 @@ def make_probe(head, **changes):
 
 @pytest.fixture(scope="module")
 def study():
-    return make_study(5, 200)
+    return make_study(5, 200, noise=0.3)
 
 
 @pytest.fixture(scope="module", params=HEADS)
@@ -50,7 +50,7 @@ def test_every_head_finds_the_planted_behaviors_in_a_recording_it_never_saw(fitt
     assert fitted.score(tracks[4:], annotations) > 0.85
     truth = to_ethogram(annotations, "rec4", tracks[4].time_s)
     found = fitted.predict(tracks[4])
-    assert (found.states == truth.states).mean() > 0.8
+    assert (found.states == truth.states).mean() > 0.75
     assert found.recording == "rec4"
     assert found.states.sum(axis=1).max() <= 1  # exclusive
 
@@ -106,19 +106,18 @@ def test_parameters_can_be_searched_and_put_into_a_pipeline(study):
     assert len(pipeline.predict(tracks[4:])) == 1
 
 
-def test_time_that_nobody_observed_teaches_nothing():
-    """Unlabelled bouts of the same behavior outside the observed time must not count as its absence."""
-    tracks, annotations = make_study(4, 240)
+@pytest.mark.parametrize("head", ["logistic", "temporal"])
+def test_time_that_nobody_observed_teaches_nothing(head):
+    """Whatever is or is not marked outside the observed time, the probe is the same; observing it makes another one."""
+    tracks, annotations = make_study(3, 120)
     half = annotations.observed.assign(stop_s=annotations.observed["stop_s"] / 2)
-    kept = annotations.bouts[annotations.bouts["stop_s"] <= half["stop_s"].iloc[0]]
-    partly = Annotations.of(kept, half, annotations.behaviors)
-    wrong = Annotations.of(kept, annotations.observed, annotations.behaviors)
-    honest = Probe("logistic").fit(tracks[:3], partly)
-    fooled = Probe("logistic").fit(tracks[:3], wrong)
-    truth = annotations.select(recordings=["rec3"])
-    recall = [(p.predict(tracks[3]).states == 1).sum() for p in (honest, fooled)]
-    assert honest.score(tracks[3:], truth) > 0.9
-    assert recall[0] > recall[1]
+    inside = annotations.bouts[annotations.bouts["start_s"] < half["stop_s"].iloc[0]]
+    marked, unmarked, observed = (
+        make_probe(head).fit(tracks, Annotations.of(bouts, seen, annotations.behaviors)).id
+        for bouts, seen in ((annotations.bouts, half), (inside, half), (inside, annotations.observed))
+    )
+    assert marked == unmarked
+    assert marked != observed
 
 
 def test_cut_segments_reads_only_around_the_labels():

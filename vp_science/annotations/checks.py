@@ -73,7 +73,7 @@ def check_annotations(
         bouts = annotations.bouts[annotations.bouts["recording"] == recording]
         observed = annotations.observed[annotations.observed["recording"] == recording]
         problems.extend(_against_observed(recording, bouts, observed))
-        if (times := known.time_s.get(recording)) is not None:
+        if (times := known.times(recording)) is not None:
             problems.extend(_against_recording(recording, bouts, observed, times))
         elif known.time_s:
             problems.append(_missing_recording(recording))
