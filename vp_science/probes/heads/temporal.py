@@ -17,6 +17,7 @@ from vp_science.errors import ProbeError
 from vp_science.probes.dataset import Segment
 from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
 from vp_science.probes.heads.training import (
+    GRADIENT_SETTINGS,
     Batch,
     Batches,
     Params,
@@ -46,15 +47,7 @@ class TemporalHead(Head):
         params: projection, residual layers and output.
     """
 
-    settings_used: ClassVar[tuple[str, ...]] = (
-        "width",
-        "dropout",
-        "learning_rate",
-        "weight_decay",
-        "epochs",
-        "batch_size",
-        "patience",
-    )
+    settings_used: ClassVar[tuple[str, ...]] = GRADIENT_SETTINGS
     refits: ClassVar[bool] = False
 
     params: Params

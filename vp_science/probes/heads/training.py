@@ -19,6 +19,9 @@ Batch = tuple[Any, ...]
 """Inputs of the network, then targets and known."""
 Network = Callable[..., Float[Array, "..."]]
 
+GRADIENT_SETTINGS = ("width", "dropout", "learning_rate", "weight_decay", "epochs", "batch_size", "patience")
+"""The fields of ``HeadSettings`` that concern heads trained here."""
+
 _WARM_UP = 0.05
 _CLIP = 1.0
 _GAIN = 0.01
