@@ -241,6 +241,17 @@ def test_exclusive_labels_that_leave_no_background_always_give_a_behavior():
     assert (probe.predict(tracks[0]).states.sum(axis=1) == 1).all()
 
 
+@pytest.mark.parametrize("head", HEADS)
+@pytest.mark.parametrize("exclusive", [True, False])
+def test_a_behavior_too_short_for_any_window_breaks_nothing(head, exclusive):
+    tracks, annotations = make_study(2, 80, exclusive=exclusive)
+    bouts = [{"recording": "rec0", "behavior": "walk", "start_s": 1.0, "stop_s": 1.04}]
+    labels = Annotations.of(bouts, annotations.observed, annotations.behaviors)
+    probe = make_probe(head).fit(tracks, labels)
+    assert np.isfinite(probe.predict_proba(tracks[1])).all()
+    assert probe.training_["behaviors_without_examples"] == ["groom", "rear"]
+
+
 def test_absent_animals_stay_unknown(study):
     tracks, annotations = study
     probe = Probe("logistic").fit(tracks[:4], annotations)

@@ -90,10 +90,13 @@ def _fit_softmax(
 ) -> tuple[Float32[np.ndarray, "feature class"], Float32[np.ndarray, " class"]]:
     rows = known[:, 0]
     label = targets[rows].argmax(axis=1)
-    model: object = _regression(settings)
-    model.fit(x[rows], label, sample_weight=objective.weights[label])  # type: ignore[attr-defined]
     weights = np.zeros((x.shape[1], objective.num_classes), np.float32)
     bias = np.full(objective.num_classes, _ABSENT, np.float32)
+    if len(present := np.unique(label)) < 2:  # the other classes are too short for any window
+        bias[present] = 0
+        return weights, bias
+    model: object = _regression(settings)
+    model.fit(x[rows], label, sample_weight=objective.weights[label])  # type: ignore[attr-defined]
     classes, coef, intercept = model.classes_, model.coef_, model.intercept_  # type: ignore[attr-defined]
     if len(classes) == 2:  # scikit-learn gives the difference of the two
         coef, intercept = np.stack([-coef[0] / 2, coef[0] / 2]), np.array([-intercept[0] / 2, intercept[0] / 2])
