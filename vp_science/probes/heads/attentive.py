@@ -24,8 +24,10 @@ from vp_science.probes.heads.training import (
     apply_dense,
     dense,
     drop,
+    feature_scale,
     flatten,
     normalize,
+    standardize,
     train,
     unflatten,
 )
@@ -68,6 +70,7 @@ class AttentiveHead(Head):
         size = min(settings.batch_size, len(train_windows))
         shape = train_windows.segments[0].cells.shape
         start = _initial(data.seed, shape[2], settings.width, data.num_frames, shape[1], objective.num_classes)
+        start["features"] = feature_scale(data.train)
         batches = Batches(
             len(train_windows) // size,
             lambda rng: train_windows.batches(rng.permutation(len(train_windows)), size, partial=False),
@@ -121,6 +124,7 @@ def _initial(seed: int, dim: int, width: int, num_frames: int, cells: int, class
         return (0.02 * rng.standard_normal(shape)).astype(np.float32)
 
     return {
+        "features": {"centre": np.zeros(dim, np.float32), "inverse": np.ones(dim, np.float32)},
         "project": dense(rng, dim, width),
         "time": small(num_frames, width),
         "space": small(cells, width),
@@ -148,7 +152,7 @@ def attend(
     width = params["query"].shape[1]
     heads = width // _HEAD_WIDTH
     keys = jax.random.split(key, 2) if key is not None else (None, None)
-    x = apply_dense(params["project"], normalize(tokens.astype(jnp.float32)))
+    x = apply_dense(params["project"], standardize(params["features"], tokens))
     x = (x + params["time"][:, None] + params["space"]).reshape(b, t * kk, width)
     x = normalize(x)
     k = apply_dense(params["key"], x).reshape(b, t * kk, heads, _HEAD_WIDTH)

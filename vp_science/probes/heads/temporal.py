@@ -24,8 +24,10 @@ from vp_science.probes.heads.training import (
     apply_dense,
     dense,
     drop,
+    feature_scale,
     flatten,
     normalize,
+    standardize,
     train,
     unflatten,
 )
@@ -75,6 +77,7 @@ class TemporalHead(Head):
             held_out.in_order,
         )
         start = _initial(rng, data.train[0].cells.shape[2], settings.width, objective.num_classes)
+        start["features"] = feature_scale(data.train)
         params, log = train(start, convolve, batches, objective, settings, data.seed)
         frames = float(sum(known.any(axis=1).sum() for known in crops.known))
         return cls(params, log | {"training_frames": frames})
@@ -84,7 +87,7 @@ class TemporalHead(Head):
         parts = []
         for first in range(0, len(track), _CHUNK):
             low, high = max(0, first - REACH), min(len(track), first + _CHUNK + REACH)
-            x = _inputs(np.asarray(track.track[low:high]))
+            x = np.asarray(track.track[low:high]).mean(axis=1, dtype=np.float32)
             size = _CHUNK + 2 * REACH  # one shape, so that it is compiled once
             x, real = _fill(x, size), _fill(np.ones(len(x), np.float32), size)
             logits = np.asarray(_convolve_now(self.params, x[None], real[None]))[0]
@@ -110,7 +113,13 @@ class TemporalHead(Head):
 def _initial(rng: np.random.Generator, dim: int, width: int, classes: int) -> Params:
     layers = [{"reach": dense(rng, 3 * width, width), "mix": dense(rng, width, width)} for _ in DILATIONS]
     stacked: Params = jax.tree.map(lambda *leaves: np.stack(leaves), *layers)
-    return {"project": dense(rng, dim, width), "layers": stacked, "output": dense(rng, width, classes)}
+    features = {"centre": np.zeros(dim, np.float32), "inverse": np.ones(dim, np.float32)}
+    return {
+        "features": features,
+        "project": dense(rng, dim, width),
+        "layers": stacked,
+        "output": dense(rng, width, classes),
+    }
 
 
 def convolve(
@@ -126,7 +135,7 @@ def convolve(
     A channel is dropped for a whole crop: neighbouring frames would otherwise tell what was dropped.
     """
     mask = real[..., None]
-    x = drop(apply_dense(params["project"], x), key, dropout, whole_axis=1) * mask
+    x = drop(apply_dense(params["project"], standardize(params["features"], x)), key, dropout, whole_axis=1) * mask
     t, widest = x.shape[1], DILATIONS[-1]
 
     def layer(x: Float[Array, "b t w"], inputs: tuple[Params, Any, Any]) -> tuple[Float[Array, "b t w"], None]:
@@ -159,7 +168,7 @@ class _Crops:
     @classmethod
     def of(cls, segments: Sequence[Segment], objective: Objective) -> "_Crops":
         encoded = [objective.encode(s.states) for s in segments]
-        inputs = [_inputs(s.cells) for s in segments]
+        inputs = [s.cells.mean(axis=1, dtype=np.float32) for s in segments]
         return cls(inputs, [targets for targets, _ in encoded], [known for _, known in encoded])
 
     @property
@@ -197,14 +206,6 @@ class _Crops:
     @staticmethod
     def _stack(rows: Sequence[Batch], size: int) -> Batch:
         return tuple(np.stack([_fill(row[part], size) for row in rows]) for part in range(4))
-
-
-def _inputs(cells: Float[np.ndarray, "frame kk dim"]) -> Float32[np.ndarray, "frame dim"]:
-    """Mean embedding of every frame, normalised once and not in every step."""
-    x = cells.mean(axis=1, dtype=np.float32)
-    x -= x.mean(axis=1, keepdims=True)
-    x /= np.sqrt((x**2).mean(axis=1, keepdims=True) + 1e-6)
-    return np.asarray(x)
 
 
 def _fill(array: np.ndarray, size: int) -> np.ndarray:

@@ -1,6 +1,6 @@
 """The optimisation that the JAX heads share: AdamW, warm-up and cosine decay, the best epoch is kept."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float, Int, PRNGKeyArray
 
+from vp_science.probes.dataset import Segment
 from vp_science.probes.heads.base import HeadSettings
 from vp_science.probes.objective import Objective
 
@@ -140,6 +141,25 @@ def _validation_loss(params: Params, batches: Batches, objective: Objective, net
     parts = [_check(params, batch, objective, network) for batch in batches.validation()]
     count = sum(int(n) for _, n in parts)
     return sum(float(value) * int(n) for value, n in parts) / count if count else None
+
+
+def feature_scale(segments: Sequence[Segment]) -> Params:
+    """Mean and inverse standard deviation of every feature over the training tokens, as parameters that never change.
+
+    Frozen embeddings share a large common part; without taking it out, short trainings learn nothing else.
+    """
+    count = sum(s.cells.shape[0] * s.cells.shape[1] for s in segments)
+    mean = sum(s.cells.sum(axis=(0, 1), dtype=np.float64) for s in segments) / count
+    square = sum(((s.cells - mean.astype(np.float32)) ** 2).sum(axis=(0, 1), dtype=np.float64) for s in segments)
+    scale = np.sqrt(square / count)
+    scale = np.maximum(scale, 1e-3 * max(float(scale.max()), 1e-12))
+    return {"centre": mean.astype(np.float32), "inverse": (1 / scale).astype(np.float32)}
+
+
+def standardize(scale: Params, x: Float[Array, "*n d"]) -> Float[Array, "*n d"]:
+    """Apply ``feature_scale``."""
+    fixed = jax.lax.stop_gradient(scale)
+    return jnp.asarray((x.astype(jnp.float32) - fixed["centre"]) * fixed["inverse"])
 
 
 def dense(rng: np.random.Generator, inputs: int, outputs: int) -> Params:
