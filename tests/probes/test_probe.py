@@ -11,7 +11,6 @@ from sklearn.model_selection import GridSearchCV, GroupKFold
 from sklearn.pipeline import Pipeline
 
 from vp_science.errors import AnnotationError, ProbeError
-from vp_science.probes.balance import apply_offsets, choose_offsets
 from vp_science.probes.bundle import describe, load_probe, save_probe
 from vp_science.probes.dataset import cut_segments, match_annotations, window_states
 from vp_science.probes.heads.windows import window_features
@@ -251,23 +250,6 @@ def test_a_behavior_too_short_for_any_window_breaks_nothing(head, exclusive):
     probe = make_probe(head).fit(tracks, labels)
     assert np.isfinite(probe.predict_proba(tracks[1])).all()
     assert probe.training_["behaviors_without_examples"] == ["groom", "rear"]
-
-
-def test_odds_are_scaled_so_that_a_rare_behavior_is_found():
-    rng = np.random.default_rng(0)
-    labels = (rng.random(2000) < 0.1).astype(int)
-    rare = np.clip(0.15 + 0.2 * labels + 0.05 * rng.normal(size=2000), 0.01, 0.45)  # ranked well, never the likeliest
-    scores = np.stack([1 - rare, rare], axis=1).astype(np.float32)
-    states = np.eye(2, dtype=np.int8)[labels]
-    offsets = choose_offsets([scores], [states])
-    shifted = apply_offsets(scores, offsets)
-    np.testing.assert_allclose(shifted.sum(axis=1), 1, atol=1e-6)
-    assert (scores.argmax(axis=1) == 0).all()
-    assert (shifted.argmax(axis=1) == labels).mean() > 0.95
-    clear = np.where(states == 1, 0.9, 0.1).astype(np.float32)
-    assert not choose_offsets([clear], [states]).any()  # nothing to gain
-    unknown = np.full_like(states, -1)
-    assert not choose_offsets([scores], [unknown]).any()
 
 
 def test_absent_animals_stay_unknown(study):

@@ -79,7 +79,6 @@ def describe(probe: Probe) -> dict[str, Any]:
             "weights": [float(value) for value in objective.weights],
         },
         "thresholds": [float(value) for value in probe.thresholds_],
-        "offsets": [float(value) for value in probe.offsets_],
         "postprocess": probe.postprocess_.to_json(),
         "tracks": probe.track_settings_,
         "training": probe.training_,
@@ -133,21 +132,16 @@ def _restore(card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Probe
         parameters["loss"],
         float(parameters["label_smoothing"]),
     )
-    thresholds, offsets = _per_behavior(card, "thresholds", behaviors), _per_behavior(card, "offsets", behaviors)
+    thresholds = np.array(card["thresholds"], np.float32)
+    if thresholds.shape != (len(behaviors),) or not np.isfinite(thresholds).all():
+        raise ValueError(f"expected {len(behaviors)} thresholds, found {card['thresholds']!r}")
     classes = len(behaviors) + (objective.exclusive and objective.background)
     if objective.weights.shape != (classes,):
         raise ValueError(f"expected {classes} class weights, found {objective.weights.shape}")
     facts = {name: card[name] for name in ("tracks", "training", "evaluation")}
     return restore(
-        parameters, behaviors, objective, thresholds, offsets, PostProcess.from_json(card["postprocess"]), facts, arrays
+        parameters, behaviors, objective, thresholds, PostProcess.from_json(card["postprocess"]), facts, arrays
     )
-
-
-def _per_behavior(card: Mapping[str, Any], name: str, behaviors: Behaviors) -> np.ndarray:
-    values = np.array(card[name], np.float32)
-    if values.shape != (len(behaviors),) or not np.isfinite(values).all():
-        raise ValueError(f"expected {len(behaviors)} {name}, found {card[name]!r}")
-    return values
 
 
 def _damaged(path: Path, reason: str) -> ProbeError:

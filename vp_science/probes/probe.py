@@ -12,7 +12,6 @@ from jaxtyping import Float32, Int8
 from sklearn.base import BaseEstimator, clone
 
 from vp_science.errors import ProbeError
-from vp_science.probes.balance import apply_offsets, choose_offsets
 from vp_science.probes.dataset import (
     check_same_behaviors,
     cut_segments,
@@ -60,7 +59,6 @@ class Probe(BaseEstimator):  # type: ignore[misc]
     Attributes:
         behaviors_: the catalogue, in the order of the score columns.
         thresholds_: ``(behavior,)`` above which a behavior counts as happening.
-        offsets_: ``(behavior,)`` added to the logarithms of the scores where something always happens (``balance``).
         postprocess_: rules from scores to states.
         track_settings_: how tracks must have been made.
         training_: what it was fitted on, for the model card.
@@ -133,10 +131,6 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         self.postprocess_ = self.postprocess if isinstance(self.postprocess, PostProcess) else PostProcess()
         if self.postprocess == "tune":
             scores, held_states = self._out_of_fold(tracks, ethograms, scores, held_states)
-        self.offsets_ = np.zeros(len(self.behaviors_), np.float32)
-        if self._always_something:
-            self.offsets_ = choose_offsets(scores, held_states)
-            scores = [apply_offsets(part, self.offsets_) for part in scores]
         self.thresholds_ = self._thresholds(scores, held_states)
         if self.postprocess == "tune":
             times = [np.asarray(track.time_s) for track in tracks]
@@ -229,17 +223,13 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             self.behaviors_, states, loss=self.loss, weighting=self.weighting, smoothing=self.label_smoothing
         )
 
-    @property
-    def _always_something(self) -> bool:
-        """Whether behaviors exclude each other and the labels leave no time without any."""
-        return self.behaviors_.exclusive and not self.objective_.background
-
     def _thresholds(
         self,
         scores: Sequence[Float32[np.ndarray, "_ behavior"]],
         states: Sequence[Int8[np.ndarray, "_ behavior"]],
     ) -> Float32[np.ndarray, " behavior"]:
-        if self._always_something:  # the likeliest behavior counts, however unsure
+        if self.behaviors_.exclusive and not self.objective_.background:
+            # Something always happens: the likeliest behavior counts, however unsure.
             return np.zeros(len(self.behaviors_), np.float32)
         used = [(a, b) for a, b in zip(scores, states, strict=True) if (b >= 0).any()]
         if not used:
@@ -304,7 +294,7 @@ class Probe(BaseEstimator):  # type: ignore[misc]
 
     def _scores(self, track: EmbeddingTable) -> Float32[np.ndarray, "grid behavior"]:
         self.check_tracks([track])
-        scores = apply_offsets(self.head_.scores(track, self.objective_), self.offsets_)
+        scores = self.head_.scores(track, self.objective_)
         scores[~track.present] = np.nan
         return scores
 
@@ -349,7 +339,6 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             "head": self.head,
             "behaviors": self.behaviors_.to_json(),
             "thresholds": [float(value) for value in self.thresholds_],
-            "offsets": [float(value) for value in self.offsets_],
             "postprocess": self.postprocess_.to_json(),
             "tracks": self.track_settings_,
         }
@@ -408,7 +397,6 @@ def restore(
     behaviors: Behaviors,
     objective: Objective,
     thresholds: Float32[np.ndarray, " behavior"],
-    offsets: Float32[np.ndarray, " behavior"],
     postprocess: PostProcess,
     facts: Mapping[str, Any],
     arrays: Mapping[str, np.ndarray],
@@ -417,7 +405,7 @@ def restore(
     probe = Probe(**parameters)
     settings = probe._check_parameters()
     probe.behaviors_, probe.objective_ = behaviors, objective
-    probe.thresholds_, probe.offsets_, probe.postprocess_ = thresholds, offsets, postprocess
+    probe.thresholds_, probe.postprocess_ = thresholds, postprocess
     probe.track_settings_, probe.training_ = dict(facts["tracks"]), dict(facts["training"])
     probe.evaluation_ = facts["evaluation"]
     probe.head_ = find_head(probe.head).from_arrays(arrays, settings)
