@@ -125,6 +125,8 @@ def write_results(rows, encoder):
         "have one recording each, cut into four blocks of time with a gap of one window: animal, camera and arena are "
         "the same on both sides, so these figures say whether the software works, not whether it generalises.",
         "",
+        "mAP counts both classes of a pair (moving, resting), so guessing gets 0.5.",
+        "",
     ]
     for study in dict.fromkeys(row[0] for row in rows):
         lines += [f"## {study.title[0].upper()}{study.title[1:]}", "", f"| method | {' | '.join(METRICS.values())} |"]
