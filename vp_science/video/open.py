@@ -47,7 +47,9 @@ def open_recording(
     timestamps_unit: TimeUnit | None = None,
     recording_id: str | None = None,
 ) -> Recording:
-    """Open a recording: a video, an HDF5 or NWB file, a TIFF stack, a folder or pattern of pictures, or an array.
+    """Open a recording.
+
+    A video (Norpix ``.seq`` too), an HDF5 or NWB file, a TIFF stack, a folder or pattern of pictures, or an array.
 
     Names are always names of local files: ``http:``, ``concat:`` and the like have no meaning, and no file is read
     beside the one named (except the video of an external NWB series, which must lie in the NWB file's folder).
