@@ -15,7 +15,7 @@ from jaxtyping import Array, Bool, Float32, Float64
 from scipy.optimize import minimize_scalar
 
 from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
-from vp_science.probes.heads.windows import frame_scores, stretches, training_windows, window_features
+from vp_science.probes.heads.windows import frame_scores, moments, stretches, training_windows, window_features
 from vp_science.probes.objective import Objective
 from vp_science.store.tables import EmbeddingTable
 
@@ -30,11 +30,6 @@ def _unit(
 ) -> Float32[np.ndarray, "window feature"]:
     centred = (x - mean) / scale
     return np.asarray(centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12), np.float32)
-
-
-def _moments(x: Float32[np.ndarray, "window feature"]) -> tuple[np.ndarray, np.ndarray]:
-    scale = x.std(axis=0)
-    return x.mean(axis=0), np.maximum(scale, 1e-3 * max(float(scale.max()), 1e-12))
 
 
 @dataclass
@@ -75,7 +70,7 @@ class NeighborsHead(Head):
         targets, known = objective.encode(states)
         useful = np.flatnonzero(known.any(axis=1))
         kept = useful[np.linspace(0, len(useful) - 1, min(len(useful), _MAX_EXAMPLES)).astype(int)]
-        mean, scale = _moments(x)
+        mean, scale = moments(x)
         examples = _unit(x[kept], mean, scale).astype(np.float16).astype(np.float32)  # as they are saved
         log = {"training_windows": float(len(useful)), "examples": float(len(kept))}
         return cls(mean, scale, examples, targets[kept], known[kept], settings.num_neighbors, settings.features, log)
@@ -161,7 +156,7 @@ class PrototypeHead(Head):
         """Average the examples of every class."""
         x, states = training_windows(data.train, settings.features)
         targets, known = objective.encode(states)
-        mean, scale = _moments(x)
+        mean, scale = moments(x)
         unit = _unit(x, mean, scale)
         yes, no = targets * known, (1 - targets) * known
         head = cls(

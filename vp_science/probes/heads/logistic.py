@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vp_science.probes.heads.base import Arrays, Head, HeadSettings, TrainingData, take
-from vp_science.probes.heads.windows import frame_scores, stretches, training_windows, window_features
+from vp_science.probes.heads.windows import frame_scores, moments, stretches, training_windows, window_features
 from vp_science.probes.objective import Objective
 from vp_science.store.tables import EmbeddingTable
 
@@ -47,9 +47,7 @@ class LogisticHead(Head):
     def fit(cls, data: TrainingData, objective: Objective, settings: HeadSettings) -> "LogisticHead":
         """Fit softmax regression, or one logistic regression per behavior."""
         x, states = training_windows(data.train, settings.features)
-        mean, scale = x.mean(axis=0), x.std(axis=0)
-        # Features that hardly vary would be blown up by their own noise.
-        scale = np.maximum(scale, 1e-3 * max(float(scale.max()), 1e-12))
+        mean, scale = moments(x)
         x = (x - mean) / scale
         targets, known = objective.encode(states)
         fit = _fit_softmax if objective.exclusive else _fit_sigmoids

@@ -60,6 +60,14 @@ def training_windows(
     return np.concatenate([x for x, _ in parts]), np.concatenate([y for _, y in parts])
 
 
+def moments(
+    x: Float32[np.ndarray, "window feature"],
+) -> tuple[Float32[np.ndarray, " feature"], Float32[np.ndarray, " feature"]]:
+    """Mean and standard deviation of every feature; one that hardly varies is not blown up by its own noise."""
+    scale = x.std(axis=0)
+    return x.mean(axis=0), np.maximum(scale, np.float32(1e-3) * max(scale.max(), np.float32(1e-12)))
+
+
 def stretches(track: EmbeddingTable, size: int = _FRAMES_AT_ONCE) -> Iterator[tuple[np.ndarray, np.ndarray, slice]]:
     """Walk a track in memory-sized stretches: cells, windows within them, and which windows these are."""
     start, stop = np.asarray(track.window_start), np.asarray(track.window_stop)
