@@ -24,7 +24,6 @@ from vp_science.typing import StrPath
 FORMAT, SCHEMA = "vp_science.probe", 1
 CARD, WEIGHTS = "probe.json", "weights.npz"
 _MAX_CARD, _MAX_WEIGHTS = 64 << 20, 4 << 30
-_KEYS = ("format", "schema", "id", "parameters", "behaviors", "objective", "thresholds", "postprocess", "tracks")
 
 
 def save_probe(probe: Probe, path: StrPath, *, overwrite: bool = False) -> Path:

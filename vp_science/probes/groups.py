@@ -21,7 +21,6 @@ GROUP_COLUMNS = ("animal", "session", "site")
 
 _SEPARATOR = ";"
 _MAX_NAMED = 3
-_MAX_LISTED = 12
 
 
 @dataclass(frozen=True)
