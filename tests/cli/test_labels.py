@@ -132,3 +132,12 @@ def test_formats(run):
     assert code == 0
     assert [line.split()[0] for line in text.splitlines()] == [entry.name for entry in FORMATS]
     assert json.loads(run("labels", "formats", "--json")[1])[0]["endings"] == [".csv", ".tsv"]
+
+
+def test_a_quoted_pattern_means_the_files_that_fit(run, table):
+    """As for the probe verbs; what lies beside a bout table is not a table of its own."""
+    code, text, _ = run("labels", "check", table.parent / "*.csv")
+    assert code == 0
+    assert f"{table}: 0 errors" in text
+    assert "2 bouts" in run("labels", "summary", table.parent / "*.csv")[1]
+    assert "matches no file" in run("labels", "check", table.parent / "*.tsv")[2]

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vp_science.cli.probe_inputs import label_files
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -111,7 +113,7 @@ def check(
 
     clock, _ = _recordings(recordings, fps)
     reports: list[dict[str, Any]] = []
-    for path in files:
+    for path in [path for text in files for path in label_files(str(text))]:
         try:
             annotations = read_annotations(path, from_format, clock=clock, recording=recording)
         except AnnotationError as error:
@@ -146,7 +148,8 @@ def summary(
     from vp_science.annotations.formats import read_annotations
 
     clock, _ = _recordings(recordings, fps)
-    annotations = read_annotations(files, from_format, clock=clock, recording=recording)
+    paths = [path for text in files for path in label_files(str(text))]
+    annotations = read_annotations(paths, from_format, clock=clock, recording=recording)
     rows = summarise(annotations, by)
     if as_json:
         _print_json(rows)

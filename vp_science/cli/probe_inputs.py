@@ -156,12 +156,13 @@ def read_labels(
     from vp_science.annotations.formats import read_annotations
     from vp_science.probes.open_tracks import choose_behaviors, clock_of
 
-    paths = [path for text in files for path in _label_files(text)]
+    paths = [path for text in files for path in label_files(text)]
     labels = read_annotations(paths, format, clock=clock_of(tracks, fps), exclusive=exclusive)
     return labels.select(behaviors=choose_behaviors(behaviors, labels.behaviors.names)) if behaviors else labels
 
 
-def _label_files(text: str) -> list[Path]:
+def label_files(text: str) -> list[Path]:
+    """The files that a name or pattern means."""
     if Path(text).exists() or not glob.has_magic(text):
         return [Path(text)]
     # Our own bout tables have their observed intervals and catalogue beside them.
