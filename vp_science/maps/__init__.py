@@ -1,0 +1,1 @@
+"""Maps of embeddings: what is in these recordings, and which moments are alike."""

@@ -1,0 +1,1 @@
+"""Search in embeddings: where else does this happen?"""
