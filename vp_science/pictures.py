@@ -75,6 +75,25 @@ class PictureBook:
         """Of the tracks, in their order."""
         return tuple(self._tracks)
 
+    def extent_s(self, recording_id: str) -> tuple[float, float]:
+        """When the recording of a track begins, and when its last frame ends, in seconds.
+
+        Raises:
+            SettingsError, RecordingError, ProbeError, PoseError: see ``frame``.
+        """
+        with self._borrow(recording_id) as recording:
+            edges = frame_edges(recording.time_s)
+            return float(edges[0]), float(edges[-1])
+
+    def width(self, recording_id: str, height: int) -> int:
+        """How wide pictures of this height are, in pixels.
+
+        Raises:
+            SettingsError, RecordingError, ProbeError, PoseError: see ``frame``.
+        """
+        with self._borrow(recording_id) as recording:
+            return _plan(recording, self._tracks[recording_id], height).width
+
     def frame(self, recording_id: str, time_s: int | float, height: int) -> UInt8[np.ndarray, "h w 3"]:
         """The frame on screen at a time.
 
@@ -160,8 +179,6 @@ class PictureBook:
         self, recording_id: str, times_s: Float64[np.ndarray, " n"], height: int
     ) -> Iterator[UInt8[np.ndarray, "h w 3"]]:
         """The pictures at increasing times."""
-        if not 1 <= height <= _MAX_HEIGHT:
-            raise SettingsError(f"expected a height of 1 to {_MAX_HEIGHT} pixels, found {height}")
         with self._borrow(recording_id) as recording:
             index = _on_screen(recording, times_s)
             wanted, count = np.unique(index, return_counts=True)
@@ -245,6 +262,8 @@ def _on_screen(recording: Recording, times_s: Float64[np.ndarray, " n"]) -> np.n
 
 def _plan(recording: Recording, track: EmbeddingTable, height: int) -> Preprocess:
     """What the encoder saw of a frame, in natural proportions and at this height."""
+    if not 1 <= height <= _MAX_HEIGHT:
+        raise SettingsError(f"expected a height of 1 to {_MAX_HEIGHT} pixels, found {height}")
     made = preprocess_of(track)
     if "follow" in recording.source:  # the picture is a square; the region of interest is of the frame around it
         return Preprocess(height, height, "squash", made.crop)
