@@ -1,6 +1,10 @@
 """Recordings that ship with the package, for first tries and tests."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from vp_science.timeline.annotations import Annotations
 
 _FOLDER = Path(__file__).parent
 
@@ -12,3 +16,20 @@ def sample_recording() -> Path:
     Copyright (c) 2019 The Trustees of Princeton University.
     """
     return _FOLDER / "flies_male_crop.mp4"
+
+
+def sample_labels() -> Path:
+    """What the fly in ``sample_recording`` does, a bout table (``read_annotations``): see ``sample_annotations``."""
+    return _FOLDER / "flies_male_crop.labels.csv"
+
+
+def sample_annotations() -> "Annotations":
+    """What the fly in ``sample_recording`` does: ``wing extension`` (its courtship song), ``walking``, or standing.
+
+    Nobody marked these bouts: a rule did, from the angle of the wings and the speed of the thorax, on the key points
+    that the SLEAP project tracked in this recording (same licence as the recording). Their source says
+    ``manual:rule on key points``. All 120 s are observed, with one behavior at a time; the wing takes precedence.
+    """
+    from vp_science.annotations.formats import read_annotations
+
+    return read_annotations(sample_labels())
