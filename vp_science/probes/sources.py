@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from vp_science.batch import find_inputs
-from vp_science.errors import ProbeError
+from vp_science.errors import ProbeError, RecordingError
 from vp_science.recordings import Recording
 from vp_science.store.reader import Embeddings
 from vp_science.store.tables import EmbeddingTable
@@ -57,7 +57,7 @@ def open_source(source: StrPath | Recording, track: EmbeddingTable) -> Recording
         ProbeError: when it is another recording, or its times are not those of the track.
         RecordingError: when it cannot be read.
     """
-    recording = source if isinstance(source, Recording) else open_recording(source, **_reading(track))
+    recording = source if isinstance(source, Recording) else _open_again(source, track)
     _check_same_recording(recording, track)
     return recording
 
@@ -82,6 +82,17 @@ def preprocess_of(track: EmbeddingTable, side: int | None = None) -> Preprocess:
     made = track.provenance.preprocess
     height, width = (made["height"], made["width"]) if side is None else (side, side)
     return Preprocess(height, width, made["fit"], tuple(made["crop"]) if made["crop"] else None)
+
+
+def _open_again(source: StrPath, track: EmbeddingTable) -> Recording:
+    options = _reading(track)
+    try:
+        return open_recording(source, **options)
+    except RecordingError:
+        if "timestamps" not in options:
+            raise
+    # The times of the track do not fit. Then it is another recording, and the caller's check says so.
+    return open_recording(source, **{name: value for name, value in options.items() if name != "timestamps"})
 
 
 def _reading(track: EmbeddingTable) -> dict[str, Any]:
