@@ -35,6 +35,14 @@ class ProbeError(VPScienceError):
     """A probe that cannot be fitted, loaded, or used with these embeddings."""
 
 
+class FigureError(VPScienceError):
+    """A figure that cannot be drawn from these data, or not be written to this file."""
+
+
+class MapError(VPScienceError):
+    """A map that cannot be made, read, or used with these tracks or names."""
+
+
 class BenchError(VPScienceError):
     """The data of a benchmark are not laid out as their download, or its protocol cannot be followed with them."""
 
