@@ -1,20 +1,22 @@
 """What sheets and videos of moments have in common: spans, captions, text."""
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from PIL import ImageFont
 
-from vp_science.errors import SettingsError
+from vp_science.errors import FigureError, RecordingError, SettingsError
+from vp_science.files import write_atomically
 from vp_science.pictures import PictureBook
 
 Moment = tuple[str, int | float, int | float]
 """Id of a recording (as its track has it), start and stop in seconds."""
 
 MAX_MOMENTS = 400
+_BEYOND_S = 1.0
 
 
 def checked(moments: Sequence[Moment], captions: Sequence[str] | None) -> list[str]:
@@ -48,9 +50,18 @@ def _clock(time_s: int | float) -> str:
 
 
 def shown_span(book: PictureBook, moment: Moment, length_s: float) -> tuple[float, float]:
-    """A span of this length around the middle of a moment, moved into the recording; shorter where that is shorter."""
+    """A span of this length around the middle of a moment, moved into the recording; shorter where that is shorter.
+
+    Raises:
+        RecordingError: when the moment does not lie in the recording.
+    """
     recording, start_s, stop_s = moment
     first_s, last_s = book.extent_s(recording)
+    if not first_s - _BEYOND_S <= start_s <= stop_s <= last_s + _BEYOND_S:
+        raise RecordingError(
+            f"{recording}: expected a moment between {first_s:.3f} and {last_s:.3f} s, found {start_s} to {stop_s}: "
+            "give times on the clock of the recording, start before stop"
+        )
     begin = (start_s + stop_s - length_s) / 2
     begin = max(first_s, min(begin, last_s - length_s))
     return begin, min(begin + length_s, last_s)
@@ -79,3 +90,17 @@ def fitted(text: str, width: int, size: int) -> str:
         if letters.getlength(cut) <= width:
             return cut
     return "\u2026"
+
+
+def write_picture(path: Path, write: Callable[[BinaryIO], object]) -> Path:
+    """Write a file that is complete or not there, in a folder that is made if need be.
+
+    Raises:
+        FigureError: when that is refused.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(path, write)
+    except OSError as error:
+        raise FigureError(f"cannot write {path} ({error.strerror or error}): choose a folder with room") from error
+    return path

@@ -8,8 +8,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from vp_science.errors import SettingsError
-from vp_science.files import write_atomically
-from vp_science.montage.drawing import Moment, checked, fitted, font, shown_span
+from vp_science.montage.drawing import Moment, checked, fitted, font, shown_span, write_picture
 from vp_science.pictures import PictureBook
 from vp_science.typing import StrPath
 
@@ -51,6 +50,7 @@ def contact_sheet(
 
     Raises:
         SettingsError: when the path has another ending, there are no moments, or the sheet would be too large.
+        FigureError: when the file cannot be written.
         RecordingError, ProbeError, PoseError: when frames cannot be read (see ``PictureBook``).
     """
     where = Path(path)
@@ -66,15 +66,14 @@ def contact_sheet(
     for index in sorted(range(len(moments)), key=lambda index: moments[index][:2]):  # every recording in one go
         strips[index] = _strip(book, moments[index], num_frames, height, float(least_s))
     picture = _composed([strips[index] for index in range(len(moments))], words, title, note, across)
-    write_atomically(where, lambda file: picture.save(file, _KINDS[where.suffix.lower()], quality=88))
-    return where
+    return write_picture(where, lambda file: picture.save(file, _KINDS[where.suffix.lower()], quality=88))
 
 
 def _strip_width(book: PictureBook, moment: Moment, num_frames: int, height: int) -> int:
     return num_frames * (book.width(moment[0], height) + 2)
 
 
-def _check_size(wide: float, high: float) -> None:
+def _check_size(wide: int | float, high: int | float) -> None:
     if wide * high > _MAX_PIXELS:
         raise SettingsError(
             f"expected a contact sheet of at most {_MAX_PIXELS // 1_000_000} million pixels, found {wide:.0f} x "

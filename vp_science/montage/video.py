@@ -12,8 +12,7 @@ from jaxtyping import UInt8
 from PIL import Image, ImageDraw
 
 from vp_science.errors import SettingsError
-from vp_science.files import write_atomically
-from vp_science.montage.drawing import Moment, checked, fitted, font, shown_span
+from vp_science.montage.drawing import Moment, checked, fitted, font, shown_span, write_picture
 from vp_science.pictures import PictureBook
 from vp_science.typing import StrPath
 
@@ -87,6 +86,7 @@ def write_montage(
 
     Raises:
         SettingsError: when the path has another ending, a setting makes no sense, or a turn needs too much memory.
+        FigureError: when the file cannot be written.
         RecordingError, ProbeError, PoseError: when frames cannot be read (see ``PictureBook``).
     """
     where = Path(path)
@@ -109,7 +109,7 @@ def write_montage(
     ground = grid.ground(words, title if speed == 1 else f"{title}   {_speed(speed)}".strip())
     encoder, options = _encoder()
     frames = (grid.frame(ground, clips, step) for _ in range(turns) for step in range(count))
-    write_atomically(where, lambda file: _encode(file, frames, grid, encoder, options, fps))
+    write_picture(where, lambda file: _encode(file, frames, grid, encoder, options, fps))
     return MontageVideo(where, encoder, len(moments), count / fps, turns)
 
 
