@@ -6,7 +6,8 @@ from PIL import Image
 from pipeline_tools import make_encoder, make_recording
 
 from vp_science.embedding import embed
-from vp_science.plots import average_steps, plot_self_similarity, self_similarity
+from vp_science.plots import save, self_similarity, strip_frames
+from vp_science.plots.similarity import average_steps, similarity_matrix
 from vp_science.store.reader import open_embeddings
 
 
@@ -40,7 +41,8 @@ def test_recordings_of_any_length_can_be_drawn(tmp_path, num_source, encoder_of_
     recording = make_recording(num_source)
     [result] = embed(recording, encoder_of_plots, out=tmp_path, num_frames=4, stride=2, spatial_pool=2)
     with open_embeddings(result.output) as embeddings:
-        plot_self_similarity(embeddings, recording, tmp_path / "x.png", title="a [b] $c$ & d")
+        axes = self_similarity(embeddings, frames=strip_frames(embeddings, recording), title="a [b] $c$ & d")
+        save(axes, tmp_path / "x.png")
         assert average_steps(embeddings).shape == (-(-num_source // 2), 32)
     with Image.open(tmp_path / "x.png") as picture:
         picture.load()
@@ -52,8 +54,8 @@ def encoder_of_plots():
     return make_encoder()
 
 
-def test_self_similarity():
+def test_similarity_matrix():
     track = np.array([[1, 0], [1, 0], [0, 1], [0, 1]], np.float16)
     expected = np.kron(np.array([[1, -1], [-1, 1]]), np.ones((2, 2)))
-    np.testing.assert_allclose(self_similarity(track), expected, atol=1e-3)
-    np.testing.assert_array_equal(self_similarity(np.ones((3, 2), np.float32)), np.zeros((3, 3)))
+    np.testing.assert_allclose(similarity_matrix(track), expected, atol=1e-3)
+    np.testing.assert_array_equal(similarity_matrix(np.ones((3, 2), np.float32)), np.zeros((3, 3)))

@@ -502,14 +502,14 @@ def test_two_flies(tmp_path, footage):
 
 def test_the_figure_of_a_followed_animal(tmp_path, encoder):
     """Frames without the animal are black thumbnails."""
-    from vp_science.plots.similarity import _thumbnails
+    from vp_science.plots import strip_frames
 
     video = write_video(tmp_path / "m.avi", num_frames=20)
     pose = write_poses(tmp_path / "m.csv", seen=lambda name, frame: frame < 10)
     [result] = embed(video, encoder, out=tmp_path, poses=pose, subjects=["a"], whole_frame=False, **QUICK)
     with open_embeddings(result.output) as found, open_recording(video) as recording:
         [followed] = follow_animals(recording, pose, subjects=["a"])
-        first, last = _thumbnails(found, followed, 2)
+        first, last = strip_frames(found, followed, 2)
     assert first.shape == last.shape
     assert first.max() > 0
     assert last.max() == 0

@@ -20,7 +20,7 @@ def demo(
     from vp_science.cli.info import describe_encoder
     from vp_science.cli.progress import BatchProgress
     from vp_science.embedding import embed
-    from vp_science.plots import plot_self_similarity
+    from vp_science.plots import save, self_similarity, strip_frames
     from vp_science.samples import sample_recording
     from vp_science.store.reader import open_embeddings
     from vp_science.video.open import open_recording
@@ -33,7 +33,7 @@ def demo(
     picture = out / f"{result.recording_id}.png"
     with open_embeddings(result.output) as embeddings, open_recording(sample_recording()) as recording:
         title = "A courting fruit fly: which moments look alike?"
-        plot_self_similarity(embeddings, recording, picture, title=title)
+        save(self_similarity(embeddings, frames=strip_frames(embeddings, recording), title=title), picture)
         typer.echo(f"embeddings  {result.output}  ({embeddings.grid_size} frames x {embeddings.dim} numbers)")
     typer.echo(f"picture     {picture}")
     typer.echo('your own    vp-science embed "my_videos/*.mp4" --out embeddings   (vp-science embed --help)')

@@ -1,5 +1,34 @@
-"""Figures (matplotlib): what an embedding track looks like; ``evaluation`` draws how well a probe does."""
+"""Figures (matplotlib): one function each, which returns the axes it drew into; ``save`` writes PNG, SVG or PDF.
 
-from vp_science.plots.similarity import average_steps as average_steps
-from vp_science.plots.similarity import plot_self_similarity as plot_self_similarity
-from vp_science.plots.similarity import self_similarity as self_similarity
+Names are loaded when they are first used: importing this loads neither matplotlib nor pandas.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vp_science.plots.raster import ethogram as ethogram
+    from vp_science.plots.saving import save as save
+    from vp_science.plots.similarity import self_similarity as self_similarity
+    from vp_science.plots.similarity import strip_frames as strip_frames
+
+_HOME = {
+    "ethogram": "raster",
+    "save": "saving",
+    "self_similarity": "similarity",
+    "strip_frames": "similarity",
+}
+
+__all__ = sorted(_HOME)
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: expected one of {', '.join(__all__)}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

@@ -4,8 +4,11 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from vp_science.errors import ProbeError
-from vp_science.files import write_atomically
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from vp_science.plots.saving import write_figure
 
 INK, MUTED, FAINT = "#1f2430", "#6b7280", "#d9dce1"
 
@@ -14,17 +17,57 @@ BLUE, ORANGE, GREEN, SKY = "#0072B2", "#D55E00", "#009E73", "#56B4E9"
 
 METHOD_COLORS = {"probe": BLUE, "pixels": ORANGE, "untrained": GREEN, "majority": MUTED}
 
+UNTRAINED_NOTE = "untrained encoder: its weights are random numbers"
+
 _DPI = 160
+_LEFT, _RIGHT, _BOTTOM, _TOP = 1.2, 0.4, 0.7, 0.8
 
 
-def new_figure(width: float, height: float) -> Any:
+def new_figure(width: float, height: float) -> Figure:
     """An empty white figure of this size in inches, drawn without a window system."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
     figure = Figure(figsize=(width, height), dpi=_DPI, facecolor="white")
     FigureCanvasAgg(figure)
     return figure
+
+
+def axes_for(axes: Axes | None, width: int | float, height: int | float) -> Axes:
+    """The given axes, or those of a new figure whose plotting area is this wide and high in inches; tidied.
+
+    What stands outside (tick labels, a legend) may leave the new figure: ``save`` cuts the picture where its content
+    ends.
+    """
+    if axes is not None:
+        return tidy(axes)
+    whole = (width + _LEFT + _RIGHT, height + _BOTTOM + _TOP)
+    place = (_LEFT / whole[0], _BOTTOM / whole[1], width / whole[0], height / whole[1])
+    return tidy(new_figure(*whole).add_axes(place))
+
+
+def size_in_inches(axes: Axes) -> tuple[float, float]:
+    """Width and height of the plotting area."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    box = axes.get_position()
+    wide, high = figure.get_size_inches().tolist()
+    return box.width * wide, box.height * high
+
+
+def headline(axes: Axes, title: str, note: str = "", above: int | float = 6) -> None:
+    """The title over a figure, and what it does not say, below it.
+
+    Args:
+        axes: over which it stands.
+        title: in one line or a few; "" for none.
+        note: "" for none.
+        above: distance from the axes in points: room for what stands between.
+    """
+    place: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "annotation_clip": False}
+    place |= {"va": "bottom", "ha": "left"}
+    if note:
+        axes.annotate(plain(note), (0, 1), (0, above), fontsize=9, color=MUTED, **place)
+    if title:
+        up = above + 15 * bool(note)
+        axes.annotate(plain(title), (0, 1), (0, up), fontsize=12, color=INK, weight="bold", **place)
 
 
 class Page:
@@ -34,14 +77,14 @@ class Page:
         self.width, self.height = width, height
         self.figure = new_figure(width, height)
 
-    def axes(self, left: float, top: float, wide: float, high: float) -> Any:
+    def axes(self, left: float, top: float, wide: float, high: float) -> Axes:
         """Axes whose upper left corner lies ``left`` and ``top`` inches from that of the page."""
         place = (left / self.width, 1 - (top + high) / self.height, wide / self.width, high / self.height)
         return tidy(self.figure.add_axes(place))
 
     def text(self, left: float, top: float, words: str, **style: Any) -> None:
         """Text whose upper left corner lies there."""
-        options = {"color": INK, "fontsize": 9.5, "va": "top", "ha": "left"} | style
+        options: dict[str, Any] = {"color": INK, "fontsize": 9.5, "va": "top", "ha": "left"} | style
         self.figure.text(left / self.width, 1 - top / self.height, plain(words), **options)
 
     def title(self, words: str, note: str = "") -> None:
@@ -53,17 +96,12 @@ class Page:
         """Write the picture; its ending decides the format.
 
         Raises:
-            ProbeError: when it cannot be written.
+            FigureError: when it cannot be written, or the ending is none of png, svg, pdf.
         """
-        kind = path.suffix.lstrip(".").lower() or "png"
-        try:
-            write_atomically(path, lambda file: self.figure.savefig(file, format=kind))
-        except OSError as error:
-            raise ProbeError(f"cannot write {path} ({error.strerror or error}): choose a folder with room") from error
-        return path
+        return write_figure(self.figure, path, tight=False)
 
 
-def tidy(axes: Any) -> Any:
+def tidy(axes: Axes) -> Axes:
     """Axes without a box; muted ticks."""
     for name, side in axes.spines.items():
         side.set_visible(name in ("left", "bottom"))
