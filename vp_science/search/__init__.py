@@ -1,1 +1,40 @@
-"""Search in embeddings: where else does this happen?"""
+"""Search: where else does this happen? By example, by text, by vector, over any number of tracks.
+
+Names are loaded when they are first used.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vp_science.search.build import build_index as build_index
+    from vp_science.search.find import find as find
+    from vp_science.search.index import SearchIndex as SearchIndex
+    from vp_science.search.index_file import open_index as open_index
+    from vp_science.search.query import Example as Example
+    from vp_science.search.results import Results as Results
+    from vp_science.search.strips import save_strips as save_strips
+
+_HOME = {
+    "Example": "vp_science.search.query",
+    "Results": "vp_science.search.results",
+    "SearchIndex": "vp_science.search.index",
+    "build_index": "vp_science.search.build",
+    "find": "vp_science.search.find",
+    "open_index": "vp_science.search.index_file",
+    "save_strips": "vp_science.search.strips",
+}
+
+__all__ = ["Example", "Results", "SearchIndex", "build_index", "find", "open_index", "save_strips"]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: expected one of {', '.join(__all__)}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return list(__all__)
