@@ -237,7 +237,8 @@ def _shifted(part: _TrackPoints, rows: Int64[np.ndarray, " n"], seconds: float) 
     after = np.minimum(after, len(middle) - 1)
     before = np.maximum(after - 1, 0)
     nearer: Bool[np.ndarray, " n"] = wanted - middle[before] <= middle[after] - wanted
-    return np.where(nearer, before, after)
+    nearest: Int64[np.ndarray, " n"] = np.where(nearer, before, after)
+    return nearest
 
 
 def _source(track: EmbeddingTable, settings: PointSettings) -> Any:

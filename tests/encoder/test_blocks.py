@@ -18,14 +18,14 @@ CONFIG = EncoderConfig(6, (4, 4, 4), 16, 2, 2, 2, 32)
 )
 def test_a_stack_in_blocks_equals_its_layers_one_by_one(shape, padded, monkeypatch):
     monkeypatch.setattr(transformer, "BLOCK_ROWS", 20)
-    stack = LayerStack(CONFIG, 2, rngs=nnx.Rngs(0))
+    stack = LayerStack(CONFIG.layer, 2, rngs=nnx.Rngs(0))
     x = jax.random.normal(jax.random.key(1), (*shape, 16))
     valid = jnp.arange(shape[0] * shape[1]).reshape(shape[:2]) % 3 > 0 if padded else None
     expected = x
     for index in range(2):
         layer = jax.tree.map(lambda leaf, index=index: leaf[index], stack.x_layers)
-        expected = layer(expected, valid, 50.0, jnp.dtype("float32"))
-    found = stack(x, valid, 50.0, jnp.dtype("float32"))
+        expected = layer(expected, valid, jnp.dtype("float32"))
+    found = stack(x, valid, jnp.dtype("float32"))
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 

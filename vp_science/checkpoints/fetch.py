@@ -8,7 +8,7 @@ import os
 import sys
 from pathlib import Path
 
-from vp_science.checkpoints.registry import ModelSpec, WeightsFile
+from vp_science.checkpoints.registry import Download, ModelSpec, WeightsFile
 from vp_science.errors import CheckpointError
 from vp_science.typing import StrPath
 
@@ -30,14 +30,23 @@ def fetch_weights(spec: ModelSpec, *, cache_dir: StrPath | None = None, offline:
         CheckpointError: there are no such weights, or they cannot be reached (naming the exact file and where to put
             it), or the file is not the one that was released.
     """
-    if not spec.released or spec.repo is None:
+    if spec.download is None:
         raise CheckpointError(f"{spec.name}: expected released weights, found none for this model: pass weights=PATH")
-    cached = is_cached(spec, cache_dir=cache_dir)
+    return fetch_file(spec.download, cache_dir=cache_dir, offline=offline)
+
+
+def fetch_file(wanted: Download, *, cache_dir: StrPath | None = None, offline: bool = False) -> Path:
+    """A file of the hub, downloaded unless it is here already; see ``fetch_weights``.
+
+    Raises:
+        CheckpointError: it cannot be reached, or is not the one that was released.
+    """
+    cached = find_cached(wanted, cache_dir=cache_dir)
     if cached is not None:
-        return _check_file(cached, spec)
+        return _check_file(cached, wanted)
     if offline:
-        raise CheckpointError(_explain(spec, "downloads are switched off (offline)"))
-    return _check_file(_download(spec, cache_dir), spec)
+        raise CheckpointError(_explain(wanted, "downloads are switched off (offline)"))
+    return _check_file(_download(wanted, cache_dir), wanted)
 
 
 def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | None:
@@ -46,16 +55,23 @@ def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | No
     Raises:
         CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
     """
+    return None if spec.download is None else find_cached(spec.download, cache_dir=cache_dir)
+
+
+def find_cached(wanted: Download, *, cache_dir: StrPath | None = None) -> Path | None:
+    """A file of the hub if it is on this machine, without using the network; its content is not checked.
+
+    Raises:
+        CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
+    """
     for folder in weights_folders():
-        for file in spec.files.values():
+        for file in wanted.files:
             if (folder / file.local_name).is_file():
                 return folder / file.local_name
-    if spec.repo is None:
-        return None
     from huggingface_hub import try_to_load_from_cache
 
-    for file in spec.files.values():
-        found = try_to_load_from_cache(spec.repo, file.name, cache_dir=_folder(cache_dir), revision=spec.revision)
+    for file in wanted.files:
+        found = try_to_load_from_cache(wanted.repo, file.name, cache_dir=_folder(cache_dir), revision=wanted.revision)
         if isinstance(found, str):
             return Path(found)
     return None
@@ -87,52 +103,48 @@ def _folder(cache_dir: StrPath | None) -> str | None:
     return None if cache_dir is None else os.fspath(cache_dir)
 
 
-def _download(spec: ModelSpec, cache_dir: StrPath | None) -> Path:
-    """The first of the model's files that exists at the pinned revision."""
+def _download(wanted: Download, cache_dir: StrPath | None) -> Path:
+    """The first of the files that exists at the pinned revision."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
-    assert spec.repo is not None
     absent = []
-    for file in spec.files.values():
+    for file in wanted.files:
         try:
-            return Path(hf_hub_download(spec.repo, file.name, revision=spec.revision, cache_dir=_folder(cache_dir)))
+            return Path(hf_hub_download(wanted.repo, file.name, revision=wanted.revision, cache_dir=_folder(cache_dir)))
         except RemoteEntryNotFoundError:
             absent.append(file.name)
         except LocalEntryNotFoundError as error:
             reason = str(error.__cause__ or error)
-            raise CheckpointError(_explain(spec, f"the hub cannot be reached ({reason})")) from error
+            raise CheckpointError(_explain(wanted, f"the hub cannot be reached ({reason})")) from error
         except Exception as error:
             # Whatever the transport raises (its library has changed before), the way out is the same for the user.
-            raise CheckpointError(_explain(spec, f"the download failed ({type(error).__name__}: {error})")) from error
-    raise CheckpointError(_explain(spec, f"the hub has no {' and no '.join(absent)} at this revision"))
+            raise CheckpointError(_explain(wanted, f"the download failed ({type(error).__name__}: {error})")) from error
+    raise CheckpointError(_explain(wanted, f"the hub has no {' and no '.join(absent)} at this revision"))
 
 
-def _explain(spec: ModelSpec, reason: str) -> str:
+def _explain(wanted: Download, reason: str) -> str:
     from huggingface_hub import hf_hub_url
 
-    file = next(iter(spec.files.values()))
-    url = hf_hub_url(str(spec.repo), file.name, revision=spec.revision)
+    file = wanted.files[0]
+    url = hf_hub_url(wanted.repo, file.name, revision=wanted.revision)
     return (
-        f"{spec.name}: expected the weights file {file.name} of {spec.repo} at revision {spec.revision}, found none "
-        f"on this machine, and {reason}; on a machine with network run: vp-science fetch {spec.name}; or download "
-        f"{url} and put it at {weights_folders()[0] / file.local_name}, or name it with --weights PATH (weights=PATH)"
+        f"{wanted.name}: expected the {wanted.what} file {file.name} of {wanted.repo} at revision {wanted.revision}, "
+        f"found none on this machine, and {reason}; on a machine with network run: vp-science fetch {wanted.name}; or "
+        f"download {url} and put it at {weights_folders()[0] / file.local_name}, or name it with {wanted.option}"
     )
 
 
-def _check_file(path: Path, spec: ModelSpec) -> Path:
-    """Refuse a file that is not the released one, as far as that is known.
-
-    Where no exact size has been published, a file with less than two bytes per parameter is an error page or a pointer.
-    """
-    file = _file_of(path, spec)
+def _check_file(path: Path, wanted: Download) -> Path:
+    """Refuse a file that is not the released one, as far as that is known."""
+    file = _file_of(path, wanted)
     size = path.stat().st_size
     if file.size_bytes is not None and size != file.size_bytes:
         raise CheckpointError(f"{path}: expected {file.size_bytes} bytes, found {size}: delete it and fetch it again")
-    if size < 2 * spec.num_parameters:
+    if size < wanted.least_bytes:
         raise CheckpointError(
-            f"{path}: expected at least {2 * spec.num_parameters} bytes for the {spec.num_parameters} parameters of "
-            f"{spec.name}, found {size}: delete it and fetch it again"
+            f"{path}: expected at least {wanted.least_bytes} bytes for the {wanted.what} of {wanted.name}, found "
+            f"{size}: delete it and fetch it again"
         )
     if file.sha256 is not None:
         from vp_science.files import hash_file
@@ -141,13 +153,13 @@ def _check_file(path: Path, spec: ModelSpec) -> Path:
         if found != file.sha256:
             raise CheckpointError(
                 f"{path}: expected sha256 {file.sha256}, found {found}: this is not the released file; delete it and "
-                "fetch it again, or pass it with weights=PATH if you mean to use it"
+                f"fetch it again, or name it with {wanted.option} if you mean to use it"
             )
     return path
 
 
-def _file_of(path: Path, spec: ModelSpec) -> WeightsFile:
-    for file in spec.files.values():
+def _file_of(path: Path, wanted: Download) -> WeightsFile:
+    for file in wanted.files:
         if path.name in {file.name, file.local_name}:
             return file
-    raise AssertionError(f"{path} is no file of {spec.name}")
+    raise AssertionError(f"{path} is no file of {wanted.name}")

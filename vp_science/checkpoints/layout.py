@@ -1,4 +1,4 @@
-"""Names and shapes of the encoder's parameters, and how the official files spell them.
+"""Names and shapes of a model's parameters, and how the official files spell them.
 
 The official names are the path in the module tree: ``params/spatial_encoder/transformers_stack/x_layers/...``. Layers
 are stacked: every array of a stack has a leading layer axis ("scan" layout, the released files). The same code with
@@ -15,7 +15,8 @@ import numpy as np
 from flax import nnx
 
 from vp_science.encoder.config import EncoderConfig
-from vp_science.encoder.video import ComputeDtype, VideoEncoder
+from vp_science.encoder.family import VideoModel, build_model
+from vp_science.encoder.video import ComputeDtype
 
 Shape = tuple[int, ...]
 # From the tensor in the file to the official shape of one layer (or of the whole tensor when it is not stacked).
@@ -48,9 +49,9 @@ def keep(tensor: np.ndarray, shape: Shape) -> np.ndarray:
     return tensor.reshape(shape)
 
 
-def make_abstract_encoder(config: EncoderConfig, compute_dtype: ComputeDtype = "float32") -> VideoEncoder:
-    """An encoder whose parameters have shapes and no values."""
-    return nnx.eval_shape(lambda: VideoEncoder(config, compute_dtype=compute_dtype, rngs=nnx.Rngs(0)))
+def make_abstract_encoder(config: EncoderConfig, compute_dtype: ComputeDtype = "float32") -> VideoModel:
+    """A model whose parameters have shapes and no values."""
+    return nnx.eval_shape(lambda: build_model(config, compute_dtype=compute_dtype, rngs=nnx.Rngs(0)))
 
 
 @lru_cache(maxsize=32)
@@ -65,14 +66,14 @@ def to_name(path: tuple[object, ...]) -> str:
     return "/".join(("params", *map(str, path)))
 
 
-def flatten_parameters(encoder: VideoEncoder) -> dict[str, np.ndarray]:
+def flatten_parameters(encoder: VideoModel) -> dict[str, np.ndarray]:
     """Official name -> float32 values, in the order of the official files."""
     flat = nnx.to_flat_state(nnx.state(encoder, nnx.Param))
     return {to_name(path): np.asarray(leaf[...], np.float32) for path, leaf in sorted(flat)}
 
 
-def fill_parameters(encoder: VideoEncoder, tensors: Mapping[str, np.ndarray]) -> None:
-    """Put values into an encoder, abstract or not; names and shapes must have been checked.
+def fill_parameters(encoder: VideoModel, tensors: Mapping[str, np.ndarray]) -> None:
+    """Put values into a model, abstract or not; names and shapes must have been checked.
 
     The arrays are the encoder's from then on: on the CPU jax may use their memory as it is.
     """

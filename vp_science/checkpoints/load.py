@@ -14,13 +14,14 @@ from vp_science.checkpoints.layout import Shape, fill_parameters, make_abstract_
 from vp_science.checkpoints.registry import ModelSpec, find_model
 from vp_science.checkpoints.weights import Weights, load_weights
 from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.family import VideoModel
 from vp_science.encoder.info import ModelInfo
 from vp_science.encoder.precision import Precision, choose_precision
-from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError, SettingsError
 from vp_science.typing import StrPath
 
 _DRAW = 1 << 20
+_DRAWN = ("kernel", "/w", "emb_var", "cls_emb", "pooling_attention_query")
 
 
 def load_encoder(
@@ -30,7 +31,7 @@ def load_encoder(
     *,
     seed: int | None = None,
     offline: bool = False,
-) -> VideoEncoder:
+) -> VideoModel:
     """An encoder with its weights; ``encoder.info`` says where they come from.
 
     Args:
@@ -42,7 +43,8 @@ def load_encoder(
         offline: never download.
 
     Returns:
-        The encoder, on jax's default device.
+        The encoder, on jax's default device: a ``VideoEncoder``, or, for video-text models and classifiers, the whole
+        model, which can be called and used for embedding in the same way.
 
     Raises:
         SettingsError: unknown name or precision, or both ``weights`` and ``seed``.
@@ -75,7 +77,7 @@ def initialise(config: EncoderConfig, seed: int) -> dict[str, np.ndarray]:
     weights as exactly as a file does.
     """
     shapes = parameter_shapes(config)
-    drawn = {name: shape for name, shape in shapes.items() if name.endswith(("kernel", "/w", "emb_var"))}
+    drawn = {name: shape for name, shape in shapes.items() if name.endswith(_DRAWN)}
     stream = _draw_uniform(seed, sum(math.prod(shape) for shape in drawn.values()))
     tensors = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
     start = 0
@@ -123,7 +125,7 @@ def _describe(loaded: Weights, name: str, precision: Precision, reason: str, lic
     )
 
 
-def _build(config: EncoderConfig, tensors: Mapping[str, np.ndarray], info: ModelInfo) -> VideoEncoder:
+def _build(config: EncoderConfig, tensors: Mapping[str, np.ndarray], info: ModelInfo) -> VideoModel:
     encoder = make_abstract_encoder(config, info.precision)
     fill_parameters(encoder, tensors)
     encoder.info = info
@@ -131,8 +133,15 @@ def _build(config: EncoderConfig, tensors: Mapping[str, np.ndarray], info: Model
 
 
 def _fan_in(name: str, shape: Shape) -> int:
-    """Inputs that are summed for one output; position tables follow the official code (their first axis)."""
+    """Inputs that are summed for one output; tables and learned tokens follow the official code.
+
+    That is: the first axis for positions and the pooling query, the width for pieces of text and the class token.
+    """
     per_layer = shape[1:] if "/x_layers/" in name else shape
+    if name.endswith(("token_emb/emb_var", "cls_emb")):
+        return shape[-1]
+    if name.endswith("pooling_attention/post/w"):
+        return math.prod(shape[1:])
     return per_layer[0]
 
 

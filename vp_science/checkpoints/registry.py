@@ -6,7 +6,18 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Literal
 
-from vp_science.encoder.config import BASE, GIANT, LARGE, TINY, EncoderConfig
+from vp_science.encoder.config import (
+    BASE,
+    GIANT,
+    LARGE,
+    LVT_BASE,
+    LVT_GIANT,
+    LVT_LARGE,
+    LVT_TINY,
+    TINY,
+    EncoderConfig,
+    VideoTextConfig,
+)
 from vp_science.errors import SettingsError
 
 FileFormat = Literal["npz", "safetensors"]
@@ -27,6 +38,29 @@ class WeightsFile:
     local_name: str
     sha256: str | None = None
     size_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Download:
+    """A file on the hub that may lie on this machine already.
+
+    Attributes:
+        name: what ``vp-science fetch`` calls it.
+        repo: hub repository.
+        revision: commit of ``repo``; downloads never follow a branch.
+        files: ways in which the content is stored, in the order in which they are tried.
+        least_bytes: a smaller file is an error page or a pointer.
+        what: the content, in a word.
+        option: how the user names a file of their own.
+    """
+
+    name: str
+    repo: str
+    revision: str
+    files: tuple[WeightsFile, ...]
+    least_bytes: int
+    what: str
+    option: str
 
 
 @dataclass(frozen=True)
@@ -63,6 +97,21 @@ class ModelSpec:
         return bool(self.files)
 
     @property
+    def download(self) -> Download | None:
+        """Where the weights are; None where nobody released any."""
+        if not self.files or self.repo is None or self.revision is None:
+            return None
+        files = tuple(self.files.values())
+        # Where no exact size has been published: two bytes a parameter are the least that holds them.
+        least = 2 * self.num_parameters
+        return Download(self.name, self.repo, self.revision, files, least, "weights", "--weights PATH (weights=PATH)")
+
+    @property
+    def reads_text(self) -> bool:
+        """It is a video-text model."""
+        return isinstance(self.config, VideoTextConfig)
+
+    @property
     def num_frames(self) -> int:
         """Frames of a clip at the native size."""
         return self.config.num_frames
@@ -73,20 +122,23 @@ class ModelSpec:
         return self.config.image_size
 
 
-def _files(name: str, npz: str) -> Mapping[FileFormat, WeightsFile]:
+def _files(
+    name: str, npz: str, sha256: str | None = None, size_bytes: int | None = None
+) -> Mapping[FileFormat, WeightsFile]:
+    """The npz, and the safetensors, of which the hash and the size may be known."""
     # Every model calls its safetensors "model.safetensors", so a folder of dropped-in files needs other names.
     return MappingProxyType(
         {
             "npz": WeightsFile(npz, npz),
-            "safetensors": WeightsFile("model.safetensors", f"{name}.safetensors"),
+            "safetensors": WeightsFile("model.safetensors", f"{name}.safetensors", sha256, size_bytes),
         }
     )
 
 
 # Revisions are the commits of the hub pull requests that add model.safetensors. They lie on top of `main`, which
 # carries the Flax npz, so the npz should be found at the same commit: an inference that could not be checked here
-# (no network). That is why fetching tries both files, and why both are pinned to that commit. No sha256 of these two
-# models has been published; once known they belong here.
+# (no network). That is why fetching tries both files, and why both are pinned to that commit. Only one sha256 has
+# been published; once known the others belong here.
 _SPECS = (
     ModelSpec(
         name="videoprism-base",
@@ -126,6 +178,68 @@ _SPECS = (
         licence="Apache-2.0",
         seed=0,
     ),
+    ModelSpec(
+        name="videoprism-lvt-base",
+        config=LVT_BASE,
+        num_parameters=247_623_424,
+        summary="VideoPrism-LvT-B, video and text: 248M parameters, 16 frames of 288 x 288",
+        licence="Apache-2.0",
+        repo="google/videoprism-lvt-base-f16r288",
+        revision="fb6de9f0eb7bc285be86bdca1cf7daa3e3ef51ff",
+        files=_files(
+            "videoprism-lvt-base",
+            "flax_lvt_base_f16r288_repeated.npz",
+            "7d64ac2364d3473c0dd9fde35fb09e3cfb3b43153c3e9af79d7e49f1c8387cf5",
+            993_993_146,
+        ),
+        aliases=("videoprism_lvt_public_v1_base", "videoprism_lvt_v1_base", "google/videoprism-lvt-base-f16r288"),
+    ),
+    ModelSpec(
+        name="videoprism-lvt-large",
+        config=LVT_LARGE,
+        num_parameters=579_877_120,
+        summary="VideoPrism-LvT-L, video and text: 580M parameters, 8 frames of 288 x 288",
+        licence="Apache-2.0",
+        repo="google/videoprism-lvt-large-f8r288",
+        revision="03900b4ecc0b278b30abdc5953c575bb5f083865",
+        files=_files("videoprism-lvt-large", "flax_lvt_large_f8r288_repeated.npz"),
+        aliases=("videoprism_lvt_public_v1_large", "videoprism_lvt_v1_large", "google/videoprism-lvt-large-f8r288"),
+    ),
+    ModelSpec(
+        name="videoprism-lvt-giant",
+        config=LVT_GIANT,
+        num_parameters=1_621_074_016,
+        summary="VideoPrism-LvT-g, video and text: 1621M parameters, 8 frames of 288 x 288; never released",
+        licence="",
+        aliases=("videoprism_lvt_v1_giant",),
+    ),
+    ModelSpec(
+        name="videoprism-lvt-tiny",
+        config=LVT_TINY,
+        num_parameters=12_315_904,
+        summary="ours, video and text, for tests: 12M parameters, 16 frames of 288 x 288; untrained (random, seed 0)",
+        licence="Apache-2.0",
+        seed=0,
+    ),
+)
+
+# The vocabulary of the text encoders, SentencePiece "c4_en". Its first home, a bucket of the T5 project, is closed to
+# the public; this is the same file, byte by byte, in the repository of another model that uses it.
+TOKENIZER = Download(
+    name="c4_en",
+    repo="google/siglip-base-patch16-224",
+    revision="7fd15f0689c79d79e38b1c2e2e2370a7bf2761ed",
+    files=(
+        WeightsFile(
+            "spiece.model",
+            "c4_en.sentencepiece.model",
+            "1e5036bed065526c3c212dfbe288752391797c4bb1a284aa18c9a0b23fcaf8ec",
+            798_330,
+        ),
+    ),
+    least_bytes=798_330,
+    what="tokenizer",
+    option="--tokenizer PATH (tokenizer=PATH)",
 )
 
 PRESETS: Mapping[str, ModelSpec] = MappingProxyType({spec.name: spec for spec in _SPECS})

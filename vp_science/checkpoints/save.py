@@ -7,14 +7,14 @@ from typing import BinaryIO
 import numpy as np
 
 from vp_science.checkpoints.layout import flatten_parameters
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import CheckpointError
 from vp_science.files import sync_folder, write_atomically
 from vp_science.typing import StrPath
 
 
-def save_weights(encoder: VideoEncoder, path: StrPath) -> Path:
-    """Write the weights of an encoder under the official names, float32.
+def save_weights(encoder: VideoModel, path: StrPath) -> Path:
+    """Write the weights of a model under the official names, float32.
 
     The file is written under another name in the same folder and renamed when complete, so that a crash leaves the old
     file, if there was one, as it was. Reading it back gives the same bits.
@@ -43,7 +43,7 @@ def save_weights(encoder: VideoEncoder, path: StrPath) -> Path:
     return path
 
 
-def hash_parameters(encoder: VideoEncoder) -> str:
+def hash_parameters(encoder: VideoModel) -> str:
     """sha256 (hex) of names, shapes and float32 values of all parameters: equal weights, equal hash, on any machine."""
     digest = hashlib.sha256()
     for name, values in sorted(flatten_parameters(encoder).items()):

@@ -6,24 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from vp_science.checkpoints.huggingface import MARKER, plan_transformers
+from vp_science.checkpoints.huggingface import MARKER, TEXT_BUFFERS, VISION_PREFIX, plan_transformers
 from vp_science.checkpoints.layout import Shape, Source, fill_parameters, parameter_shapes, plan_official, plan_unrolled
 from vp_science.checkpoints.registry import PRESETS
 from vp_science.checkpoints.tensor_files import TensorFile, TensorHeader, open_tensors
-from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.config import ClassifierConfig, EncoderConfig, VideoTextConfig
+from vp_science.encoder.family import VideoModel
 from vp_science.encoder.info import WeightsLayout
-from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError
 from vp_science.files import hash_file
 from vp_science.typing import StrPath
 
 _MAX_LISTED = 20
+_KINDS = {
+    EncoderConfig: "the encoder",
+    VideoTextConfig: "the video-text model",
+    ClassifierConfig: "the classifier",
+}
 _FLOATS = {"<f4", ">f4", "<f2", ">f2", "bfloat16"}
 
 
 @dataclass(frozen=True)
 class Weights:
-    """Weights of one encoder.
+    """Weights of one model.
 
     Attributes:
         tensors: official name -> float32 values; complete, finite, of the right shapes.
@@ -42,8 +47,16 @@ class Weights:
 
 @dataclass(frozen=True)
 class _Home:
-    """Where an encoder may sit in a file: its prefix, the whole model, and the prefixes of that model's other parts."""
+    """Where a model may sit in a file.
 
+    Attributes:
+        mark: a tensor that tells.
+        prefix: of all its tensors.
+        source: the whole model it is part of; "" when it is the whole.
+        others: prefixes of tensors that are not its own and may be there.
+    """
+
+    mark: str
     prefix: str
     source: str = ""
     others: tuple[str, ...] = ()
@@ -53,31 +66,45 @@ _MARK = "patch_projection/linear/kernel"
 _POOLED = "video encoder of a classifier or pooled video model"
 _VIDEO_TEXT = "video encoder of a video-text model"
 _OFFICIAL_HOMES = (
-    _Home("params/"),
+    _Home(f"params/{_MARK}", "params/"),
     _Home(
+        f"params/vision_encoder/{_MARK}",
         "params/vision_encoder/",
         _VIDEO_TEXT,
         ("params/auxiliary_encoder/", "params/contrastive_vision_pooler/", "params/text_encoder/"),
     ),
-    _Home("params/encoder/", _POOLED, ("params/atten_pooler/", "params/projection/")),
+    _Home(f"params/encoder/{_MARK}", "params/encoder/", _POOLED, ("params/atten_pooler/", "params/projection/")),
 )
 _HF_POOLED = ("auxiliary_layers.", "head.", "head_layernorm.", "classifier.")
 _HF_HOMES = (
-    _Home(""),
-    _Home("model."),
-    _Home("vision_model.", _POOLED, _HF_POOLED),
+    _Home(MARKER, ""),
+    _Home("model." + MARKER, "model."),
+    _Home("vision_model." + MARKER, "vision_model.", _POOLED, _HF_POOLED),
     _Home(
-        "video_model.vision_model.", _VIDEO_TEXT, ("text_model.", *(f"video_model.{part}" for part in _HF_POOLED[:3]))
+        VISION_PREFIX + MARKER,
+        VISION_PREFIX,
+        _VIDEO_TEXT,
+        ("text_model.", *(f"video_model.{part}" for part in _HF_POOLED[:3])),
     ),
 )
+# Whole models, each in its one place.
+_WHOLE_HOMES: dict[type[EncoderConfig], tuple[tuple[_Home, ...], tuple[_Home, ...]]] = {
+    EncoderConfig: (_OFFICIAL_HOMES, _HF_HOMES),
+    VideoTextConfig: (
+        (_Home(f"params/vision_encoder/{_MARK}", "params/"),),
+        (_Home(VISION_PREFIX + MARKER, "", others=TEXT_BUFFERS),),
+    ),
+    # The classifier of transformers pools with other head widths: its files hold another model.
+    ClassifierConfig: ((_Home(f"params/encoder/{_MARK}", "params/"),), ()),
+}
 
 
 def load_weights(path: StrPath, config: EncoderConfig) -> Weights:
-    """Read the weights of an encoder.
+    """Read the weights of a model.
 
     Reads ``.npz`` and ``.safetensors`` with official names (stacked or one group per layer) or ``transformers`` names;
-    which of them, the names in the file tell. From the file of a video-text model or a classifier it takes the video
-    encoder and says so in ``source``. float16 and bfloat16 are widened to float32.
+    which of them, the names in the file tell. For a plain encoder it takes the video encoder out of the file of a
+    video-text model or a classifier and says so in ``source``. float16 and bfloat16 are widened to float32.
 
     Args:
         path: the file.
@@ -89,7 +116,7 @@ def load_weights(path: StrPath, config: EncoderConfig) -> Weights:
     """
     path = Path(path)
     with open_tensors(path) as file:
-        layout, home = _detect_layout(path, file.headers)
+        layout, home = _detect_layout(path, file.headers, config)
         sources = _plan(layout, config, home.prefix)
         problems = _compare(sources, home, file.headers)
         if problems:
@@ -102,8 +129,8 @@ def load_weights(path: StrPath, config: EncoderConfig) -> Weights:
     return Weights(tensors, hash_file(path), path, layout, home.source)
 
 
-def load_into(encoder: VideoEncoder, tensors: Mapping[str, np.ndarray]) -> None:
-    """Replace all weights of an encoder.
+def load_into(encoder: VideoModel, tensors: Mapping[str, np.ndarray]) -> None:
+    """Replace all weights of a model.
 
     Args:
         encoder: changed in place.
@@ -114,13 +141,13 @@ def load_into(encoder: VideoEncoder, tensors: Mapping[str, np.ndarray]) -> None:
     """
     config = encoder.config
     headers = {name: TensorHeader(tuple(array.shape), _dtype_name(array)) for name, array in tensors.items()}
-    problems = _compare(plan_official(config), _OFFICIAL_HOMES[0], headers)
+    problems = _compare(plan_official(config), _WHOLE_HOMES[type(config)][0][0], headers)
     broken = [name for name, header in headers.items() if header.dtype in _FLOATS and not _is_finite(tensors[name])]
     if broken:
         problems.append(f"NaN or infinity in {_listed(broken)}")
     if problems:
         raise CheckpointError(
-            f"expected the {len(parameter_shapes(config))} tensors of the encoder; " + "; ".join(problems)
+            f"expected the {len(parameter_shapes(config))} tensors of {_KINDS[type(config)]}; " + "; ".join(problems)
         )
     fill_parameters(encoder, {name: np.array(values, np.float32, copy=True) for name, values in tensors.items()})
 
@@ -129,20 +156,26 @@ def _dtype_name(array: np.ndarray) -> str:
     return "bfloat16" if array.dtype.name == "bfloat16" else array.dtype.str
 
 
-def _detect_layout(path: Path, names: Iterable[str]) -> tuple[WeightsLayout, _Home]:
+def _detect_layout(path: Path, names: Iterable[str], config: EncoderConfig) -> tuple[WeightsLayout, _Home]:
     names = list(names)
-    for home in _OFFICIAL_HOMES:
-        if home.prefix + _MARK in names:
+    official, transformers = _WHOLE_HOMES[type(config)]
+    for home in official:
+        if home.mark in names:
             unrolled = any(name.startswith(home.prefix) and "/x_layers_0/" in name for name in names)
             return "official, unrolled" if unrolled else "official", home
-    for home in _HF_HOMES:
-        if home.prefix + MARKER in names:
+    for home in transformers:
+        if home.mark in names:
             return "transformers", home
     if any(name.startswith("params/") for name in names):
-        return "official", _OFFICIAL_HOMES[0]
+        return "official", official[0]
+    known = " or ".join(
+        f"{homes[0].mark}{layout}"
+        for homes, layout in ((official, " (official)"), (transformers, " (transformers)"))
+        if homes
+    )
     raise CheckpointError(
-        f"{path}: expected names like params/{_MARK} (official) or {MARKER} (transformers), found "
-        f"{_listed(sorted(names), 5) or 'no tensor'}: these are not VideoPrism weights in a layout known here"
+        f"{path}: expected names like {known}, found {_listed(sorted(names), 5) or 'no tensor'}: these are not the "
+        f"weights of {_KINDS[type(config)]} in a layout known here"
     )
 
 
@@ -188,17 +221,22 @@ def _report(
     headers: Mapping[str, TensorHeader],
     problems: list[str],
 ) -> str:
-    fits = [
-        spec.name
-        for spec in PRESETS.values()
-        if spec.config != config and not _compare(_plan(layout, spec.config, home.prefix), home, headers)
-    ]
+    fits = [spec.name for spec in PRESETS.values() if spec.config != config and _fits(spec.config, headers)]
     advice = f"they fit {fits[0]}: use that model" if fits else "use the file that belongs to this model"
     where = f" under {home.prefix!r}" if home.source else ""
+    count = len(_plan(layout, config, home.prefix))
     return (
-        f"{path}: expected the {len(_plan(layout, config, home.prefix))} tensors of the encoder{where} ({layout} "
-        f"layout), found {len(headers)} tensors that differ; {'; '.join(problems)}; {advice}"
+        f"{path}: expected the {count} tensors of {_KINDS[type(config)]}{where} ({layout} layout), found "
+        f"{len(headers)} tensors that differ; {'; '.join(problems)}; {advice}"
     )
+
+
+def _fits(config: EncoderConfig, headers: Mapping[str, TensorHeader]) -> bool:
+    try:
+        layout, home = _detect_layout(Path(), headers, config)
+        return not _compare(_plan(layout, config, home.prefix), home, headers)
+    except CheckpointError:
+        return False
 
 
 def _listed(items: list[str], most: int = _MAX_LISTED) -> str:

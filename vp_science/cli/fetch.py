@@ -11,8 +11,17 @@ def fetch(
     model: Annotated[str, typer.Argument(help='Name of the encoder; "vp-science models" lists them.')],
     offline: OfflineOption = False,
 ) -> None:
-    """Download the released weights of an encoder, or say where they are."""
-    from vp_science.checkpoints.fetch import fetch_weights
-    from vp_science.checkpoints.registry import find_model
+    """Download the released weights of an encoder, or say where they are.
 
-    typer.echo(str(fetch_weights(find_model(model), offline=offline)))
+    Video-text models also need their tokenizer, which comes with them (or alone: c4_en).
+    """
+    from vp_science.checkpoints.fetch import fetch_file, fetch_weights
+    from vp_science.checkpoints.registry import TOKENIZER, find_model
+
+    if model == TOKENIZER.name:
+        typer.echo(str(fetch_file(TOKENIZER, offline=offline)))
+        return
+    spec = find_model(model)
+    typer.echo(str(fetch_weights(spec, offline=offline)))
+    if spec.reads_text:
+        typer.echo(str(fetch_file(TOKENIZER, offline=offline)))

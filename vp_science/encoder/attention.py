@@ -5,8 +5,13 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Bool, Float
 
-from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.config import LayerConfig
 from vp_science.encoder.layers import matmul
+
+# Longer sequences attend in blocks of queries: their logits would be quadratic in the length.
+LONG_SEQUENCE = 1024
+# Logits of one block of queries, all heads together.
+BLOCK_LOGITS = 1 << 22
 
 _LECUN = nnx.initializers.lecun_normal(in_axis=0, out_axis=(1, 2))
 
@@ -14,8 +19,8 @@ _LECUN = nnx.initializers.lecun_normal(in_axis=0, out_axis=(1, 2))
 class HeadProjection(nnx.Module):
     """Weights between the model width and the heads: ``w [d, k, e]`` (also for the output projection, as official)."""
 
-    def __init__(self, config: EncoderConfig, bias_shape: tuple[int, ...], *, rngs: nnx.Rngs):
-        self.w = nnx.Param(_LECUN(rngs.params(), (config.model_dim, config.num_heads, config.head_dim)))
+    def __init__(self, shape: tuple[int, int, int], bias_shape: tuple[int, ...], *, rngs: nnx.Rngs):
+        self.w = nnx.Param(_LECUN(rngs.params(), shape))
         self.b = nnx.Param(jnp.zeros(bias_shape))
 
 
@@ -23,22 +28,20 @@ class SelfAttention(nnx.Module):
     """Multi-head self-attention along axis ``s`` of ``[b, s, m, d]``; entries along ``b`` and ``m`` never mix.
 
     Spatial attention runs with ``b`` = frames, ``s`` = patches, ``m`` = 1; temporal attention with ``b`` = clips,
-    ``s`` = frames, ``m`` = patches. So neither needs its input transposed: only the heads are.
+    ``s`` = frames, ``m`` = patches. So neither needs its input transposed: only the heads are. Joint attention and text
+    have ``m`` = 1.
     """
 
-    def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
+    def __init__(self, config: LayerConfig, *, rngs: nnx.Rngs):
+        self.config = config
         heads = (config.num_heads, config.head_dim)
-        self.query = HeadProjection(config, heads, rngs=rngs)
-        self.key = HeadProjection(config, heads, rngs=rngs)
-        self.value = HeadProjection(config, heads, rngs=rngs)
-        self.post = HeadProjection(config, (config.model_dim,), rngs=rngs)
+        self.query = HeadProjection((config.model_dim, *heads), heads, rngs=rngs)
+        self.key = HeadProjection((config.model_dim, *heads), heads, rngs=rngs)
+        self.value = HeadProjection((config.model_dim, *heads), heads, rngs=rngs)
+        self.post = HeadProjection((config.model_dim, *heads), (config.model_dim,), rngs=rngs)
 
     def __call__(
-        self,
-        x: Float[Array, "b s m d"],
-        valid: Bool[Array, "b s"] | None,
-        logit_cap: float,
-        compute_dtype: jnp.dtype,
+        self, x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None, compute_dtype: jnp.dtype
     ) -> Float[Array, "b s m d"]:
         """The update of every row; keys where ``valid`` is False are ignored."""
         b, s, m, d = x.shape
@@ -54,26 +57,66 @@ class SelfAttention(nnx.Module):
         )
         qkv = matmul(x.reshape(b * s * m, d), kernel, compute_dtype) + bias
         query, key, value = qkv.reshape(b, s, m, 3, k, e).transpose(3, 0, 2, 4, 1, 5).reshape(3, b * m * k, s, e)
-        mask = None if valid is None else jnp.repeat(valid, m * k, axis=0)
-        heads = attend(query, key, value, mask, logit_cap, compute_dtype)
+        seen = visible(valid, s, self.config.causal)
+        mask = None if seen is None else jnp.repeat(jnp.broadcast_to(seen, (b, *seen.shape[1:])), m * k, axis=0)
+        heads = attend(query, key, value, mask, self.config.logit_cap, compute_dtype)
         rows = heads.reshape(b, m, k, s, e).transpose(0, 3, 1, 2, 4).reshape(b * s * m, d)
         out = matmul(rows, self.post.w[...].reshape(d, d).T, compute_dtype) + self.post.b[...]
         return out.reshape(b, s, m, d)
+
+
+def visible(valid: Bool[Array, "b s"] | None, length: int, causal: bool) -> Bool[Array, "_ _ s"] | None:
+    """Which keys a query sees; None means all.
+
+    Causal queries that are themselves padding see nothing, as in the official code. Otherwise padding only hides keys.
+    """
+    if not causal:
+        return None if valid is None else valid[:, None]
+    before = jnp.tril(jnp.ones((1, length, length), bool))
+    return before if valid is None else before & valid[:, None] & valid[:, :, None]
 
 
 def attend(
     query: Float[Array, "g q e"],
     key: Float[Array, "g s e"],
     value: Float[Array, "g s e"],
-    valid: Bool[Array, "g s"] | None,
+    seen: Bool[Array, "g _ s"] | None,
     logit_cap: float,
     compute_dtype: jnp.dtype,
 ) -> Float[Array, "g q e"]:
     """Softmax attention with logits squashed to (-cap, cap), for already scaled queries.
 
-    Rows without a single valid key attend to all keys equally: that is what the official masking comes to, and it
-    keeps the output of such rows finite. Softmax and its normalisation are float32.
+    Rows that see no key attend to all keys equally: that is what the official masking comes to, and it keeps the output
+    of such rows finite. Softmax and its normalisation are float32. Long sequences are attended in blocks of queries, so
+    that the memory of the logits does not grow with their length; every row is computed as without blocks.
     """
+    g, q, e = query.shape
+    s = key.shape[1]
+    size = min(q, max(1, BLOCK_LOGITS // (g * s)))
+    if s <= LONG_SEQUENCE or size == q:
+        return _attend_rows(query, key, value, seen, logit_cap, compute_dtype)
+    blocks = -(-q // size)
+    padding = ((0, 0), (0, blocks * size - q), (0, 0))
+    queries = jnp.pad(query, padding).reshape(g, blocks, size, e).swapaxes(0, 1)
+    if seen is not None and seen.shape[1] > 1:
+        masks = jnp.pad(seen, padding).reshape(g, blocks, size, s).swapaxes(0, 1)
+        done = jax.lax.map(
+            lambda block: _attend_rows(block[0], key, value, block[1], logit_cap, compute_dtype), (queries, masks)
+        )
+    else:
+        done = jax.lax.map(lambda rows: _attend_rows(rows, key, value, seen, logit_cap, compute_dtype), queries)
+    joined: Array = done.swapaxes(0, 1).reshape(g, blocks * size, e)[:, :q]
+    return joined
+
+
+def _attend_rows(
+    query: Float[Array, "g q e"],
+    key: Float[Array, "g s e"],
+    value: Float[Array, "g s e"],
+    seen: Bool[Array, "g _ s"] | None,
+    logit_cap: float,
+    compute_dtype: jnp.dtype,
+) -> Float[Array, "g q e"]:
     logits = _batched(query, key, ((2,), (2,)), compute_dtype)
     if logit_cap:
         logits = logit_cap * jnp.tanh(logits / logit_cap)
@@ -81,9 +124,9 @@ def attend(
         # Capped logits cannot overflow exp, so only uncapped ones need their maximum taken out.
         logits = logits - jax.lax.stop_gradient(jnp.max(logits, axis=-1, keepdims=True))
     weights = jnp.exp(logits)
-    if valid is not None:
-        empty = ~jnp.any(valid, axis=-1, keepdims=True)
-        weights = jnp.where(empty[..., None], 1.0, weights * valid[:, None, :])
+    if seen is not None:
+        blind = ~jnp.any(seen, axis=-1, keepdims=True)
+        weights = jnp.where(blind, 1.0, weights * seen)
     total = jnp.sum(weights, axis=-1, keepdims=True)
     # Dividing the result instead of the weights touches e columns instead of s.
     return _batched(weights, value, ((2,), (1,)), compute_dtype) / total

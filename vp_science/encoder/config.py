@@ -1,9 +1,40 @@
-"""The size of a VideoPrism video encoder, and the sizes that have names."""
+"""The sizes of the models of the VideoPrism family, and the sizes that have names."""
 
 from dataclasses import asdict, dataclass, fields
+from typing import Literal
 
 from vp_science.errors import SettingsError
 from vp_science.typing import JSON, JSONObject
+
+NormPolicy = Literal["pre", "primer_hybrid"]
+
+
+@dataclass(frozen=True)
+class LayerConfig:
+    """What one transformer layer is made of.
+
+    Attributes:
+        model_dim: width of every token.
+        num_heads: attention heads; divides ``model_dim``.
+        mlp_dim: hidden width of the feed-forward part.
+        logit_cap: attention logits are squashed to (-cap, cap) by ``cap * tanh(logit / cap)``; 0 switches it off.
+        activation: of the feed-forward part; GELU is the exact one, through erf.
+        norm_policy: ``"pre"`` normalises what goes into each half of a layer, ``"primer_hybrid"`` also what comes out.
+        causal: a position sees itself and what is before it.
+    """
+
+    model_dim: int
+    num_heads: int
+    mlp_dim: int
+    logit_cap: float = 50.0
+    activation: Literal["gelu", "relu"] = "gelu"
+    norm_policy: NormPolicy = "pre"
+    causal: bool = False
+
+    @property
+    def head_dim(self) -> int:
+        """Width of one attention head."""
+        return self.model_dim // self.num_heads
 
 
 @dataclass(frozen=True)
@@ -37,8 +68,10 @@ class EncoderConfig:
                 f"pos_emb_shape: expected (frames, patch rows, patch columns), found {self.pos_emb_shape}"
             )
         object.__setattr__(self, "pos_emb_shape", tuple(int(size) for size in self.pos_emb_shape))
-        sizes = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "atten_logit_cap"}
+        sizes = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, size in sizes.items():
+            if name in ("atten_logit_cap", "norm_policy"):
+                continue
             if min(size if isinstance(size, tuple) else (size,)) < 1:
                 raise SettingsError(f"{name}: expected at least 1, found {size}")
         if self.atten_logit_cap < 0:
@@ -47,9 +80,9 @@ class EncoderConfig:
             raise SettingsError(f"num_heads: expected a divisor of model_dim={self.model_dim}, found {self.num_heads}")
 
     @property
-    def head_dim(self) -> int:
-        """Width of one attention head."""
-        return self.model_dim // self.num_heads
+    def layer(self) -> LayerConfig:
+        """The layers of all transformers that see pixels."""
+        return LayerConfig(self.model_dim, self.num_heads, self.mlp_dim, self.atten_logit_cap)
 
     @property
     def num_frames(self) -> int:
@@ -95,9 +128,103 @@ class EncoderConfig:
         return 2 * total
 
 
+@dataclass(frozen=True)
+class VideoTextConfig(EncoderConfig):
+    """Hyper-parameters of the video-text model, LvT (Zhao et al. 2024, appendix F; names of the official code).
+
+    Attributes:
+        num_auxiliary_layers: layers that see all tokens of a clip together, after the video encoder.
+        num_unimodal_layers: layers of the text encoder; they are as wide as the video encoder, with a hidden width of
+            four times that.
+        vocabulary_size: pieces of text that have a vector.
+        norm_policy: of the text encoder.
+    """
+
+    num_auxiliary_layers: int = 2
+    num_unimodal_layers: int = 12
+    vocabulary_size: int = 32_000
+    norm_policy: NormPolicy = "pre"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.norm_policy not in ("pre", "primer_hybrid"):
+            raise SettingsError(f'norm_policy: expected "pre" or "primer_hybrid", found {self.norm_policy!r}')
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The video encoder alone."""
+        return _encoder_part(self)
+
+    @property
+    def text_layer(self) -> LayerConfig:
+        """The layers of the text encoder."""
+        d, cap = self.model_dim, self.atten_logit_cap
+        return LayerConfig(d, self.num_heads, 4 * d, cap, "relu", self.norm_policy, causal=True)
+
+    def count_flops(
+        self, num_frames: int, height: int, width: int, *, spatial: bool = True, temporal: bool = True
+    ) -> float:
+        """Floating-point operations of the video side; the joint attention counts as temporal."""
+        total = super().count_flops(num_frames, height, width, spatial=spatial, temporal=temporal)
+        if temporal:
+            tokens = num_frames * (height // self.patch_size) * (width // self.patch_size)
+            dense = 4 * self.model_dim**2 + 2 * self.model_dim * self.mlp_dim
+            total += 2 * self.num_auxiliary_layers * tokens * (dense + 2 * tokens * self.model_dim)
+        return total
+
+
+@dataclass(frozen=True)
+class ClassifierConfig(EncoderConfig):
+    """Hyper-parameters of the video classifier: the encoder, attention pooling and one linear layer.
+
+    Attributes:
+        num_classes: logits that come out.
+    """
+
+    num_classes: int = 400
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The video encoder alone."""
+        return _encoder_part(self)
+
+
+def _encoder_part(config: EncoderConfig) -> EncoderConfig:
+    return EncoderConfig(**{field.name: getattr(config, field.name) for field in fields(EncoderConfig)})
+
+
+def read_config(record: JSONObject) -> EncoderConfig:
+    """Read the configuration of any model of the family, as ``to_json`` recorded it; the keys tell which.
+
+    Raises:
+        SettingsError: when keys are unknown or missing.
+    """
+    for kind, key in ((VideoTextConfig, "vocabulary_size"), (ClassifierConfig, "num_classes")):
+        if key in record:
+            return kind.from_json(record)
+    return EncoderConfig.from_json(record)
+
+
 # The released sizes (Zhao et al. 2024, table 8; the official CONFIGS). No weights of giant were released.
 BASE = EncoderConfig()
 LARGE = EncoderConfig(pos_emb_shape=(8, 16, 16), model_dim=1024, num_spatial_layers=24, num_heads=16, mlp_dim=4096)
 GIANT = EncoderConfig(pos_emb_shape=(8, 16, 16), model_dim=1408, num_spatial_layers=40, num_heads=16, mlp_dim=6144)
 # Ours: ViT-Tiny's width (heads stay 64 wide as in base and large). See docs/architecture.md for why this size.
 TINY = EncoderConfig(model_dim=192, num_spatial_layers=4, num_temporal_layers=2, num_heads=3, mlp_dim=768)
+
+LVT_BASE = VideoTextConfig()
+LVT_LARGE = VideoTextConfig(
+    pos_emb_shape=(8, 16, 16), model_dim=1024, num_spatial_layers=24, num_heads=16, mlp_dim=4096
+)
+LVT_GIANT = VideoTextConfig(
+    pos_emb_shape=(8, 16, 16),
+    model_dim=1408,
+    num_spatial_layers=40,
+    num_heads=16,
+    mlp_dim=6144,
+    num_unimodal_layers=16,
+    norm_policy="primer_hybrid",
+)
+LVT_TINY = VideoTextConfig(
+    model_dim=192, num_spatial_layers=4, num_temporal_layers=2, num_heads=3, mlp_dim=768, num_unimodal_layers=4
+)

@@ -3,9 +3,9 @@
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
-from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.config import LayerConfig
 
 _LECUN = nnx.initializers.lecun_normal()
 
@@ -71,15 +71,44 @@ def gelu(x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
     return 0.5 * x * (1.0 + jax.lax.erf(x * 0.7071067811865476))
 
 
-class FeedForward(nnx.Module):
-    """Layer norm, expansion, GELU, contraction; the caller adds the residual."""
+class HybridNorms(nnx.Module):
+    """The norms around one half of a layer, under the official names of its norm policy.
 
-    def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
-        self.layer_norm = LayerNorm(config.model_dim)
+    "pre" has ``layer_norm`` for what goes in; "primer_hybrid" has ``pre_layer_norm`` for what goes in and
+    ``post_layer_norm`` for what comes out.
+    """
+
+    def __init__(self, config: LayerConfig):
+        if config.norm_policy == "pre":
+            self.layer_norm = LayerNorm(config.model_dim)
+        else:
+            self.pre_layer_norm = LayerNorm(config.model_dim)
+            self.post_layer_norm = LayerNorm(config.model_dim)
+
+    def norm_input(self, x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+        """What goes in, normalised."""
+        norm = self.layer_norm if hasattr(self, "layer_norm") else self.pre_layer_norm
+        return norm(x)
+
+    def norm_output(self, x: Float[Array, "*b d"]) -> Float[Array, "*b d"]:
+        """What comes out, normalised where the policy says so."""
+        return self.post_layer_norm(x) if hasattr(self, "post_layer_norm") else x
+
+
+class FeedForward(HybridNorms):
+    """Norm, expansion, activation, contraction; the caller adds the residual."""
+
+    def __init__(self, config: LayerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config)
+        self.config = config
         self.ffn_layer1 = Projection(config.model_dim, config.mlp_dim, rngs=rngs)
         self.ffn_layer2 = Projection(config.mlp_dim, config.model_dim, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "rows d"], compute_dtype: jnp.dtype) -> Float[Array, "rows d"]:
-        """The update of every row, each on its own."""
-        hidden = gelu(self.ffn_layer1(self.layer_norm(x), compute_dtype))
-        return self.ffn_layer2(hidden, compute_dtype)
+    def __call__(
+        self, x: Float[Array, "rows d"], valid: Bool[Array, " rows"] | None, compute_dtype: jnp.dtype
+    ) -> Float[Array, "rows d"]:
+        """The update of every row, each on its own; it is zero, before the output norm, where ``valid`` is False."""
+        hidden = self.ffn_layer1(self.norm_input(x), compute_dtype)
+        hidden = gelu(hidden) if self.config.activation == "gelu" else jax.nn.relu(hidden)
+        update = self.ffn_layer2(hidden, compute_dtype)
+        return self.norm_output(update if valid is None else update * valid[:, None])

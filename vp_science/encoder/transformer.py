@@ -8,61 +8,51 @@ from flax import nnx
 from jaxtyping import Array, Bool, Float
 
 from vp_science.encoder.attention import SelfAttention
-from vp_science.encoder.config import EncoderConfig
-from vp_science.encoder.layers import FeedForward, LayerNorm
+from vp_science.encoder.config import LayerConfig
+from vp_science.encoder.layers import FeedForward, HybridNorms
 
 # Rows of a block on a CPU: with base, its widest activation (4 D floats a row) then takes 12 MB.
 BLOCK_ROWS = 1024
 
 
-class Layer(nnx.Module):
-    """``y = x + attention(norm(x))``, ``z = y + feed_forward(norm(y))``."""
+class Layer(HybridNorms):
+    """``y = x + attention(norm(x))``, ``z = y + feed_forward(y)``."""
 
-    def __init__(self, config: EncoderConfig, *, rngs: nnx.Rngs):
-        self.layer_norm = LayerNorm(config.model_dim)
+    def __init__(self, config: LayerConfig, *, rngs: nnx.Rngs):
+        super().__init__(config)
         self.self_attention = SelfAttention(config, rngs=rngs)
         self.ff_layer = FeedForward(config, rngs=rngs)
 
     def __call__(
-        self,
-        x: Float[Array, "b s m d"],
-        valid: Bool[Array, "b s"] | None,
-        logit_cap: float,
-        compute_dtype: jnp.dtype,
+        self, x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None, compute_dtype: jnp.dtype
     ) -> Float[Array, "b s m d"]:
         """One layer along ``s``; rows where ``valid`` is False get no feed-forward update (as official)."""
-        x = x + self.self_attention(self.layer_norm(x), valid, logit_cap, compute_dtype)
-        update = self.ff_layer(x.reshape(-1, x.shape[-1]), compute_dtype).reshape(x.shape)
-        return x + (update if valid is None else update * valid[:, :, None, None])
+        x = x + self.norm_output(self.self_attention(self.norm_input(x), valid, compute_dtype))
+        rows = None if valid is None else jnp.repeat(valid.reshape(-1), x.shape[2])
+        return x + self.ff_layer(x.reshape(-1, x.shape[-1]), rows, compute_dtype).reshape(x.shape)
 
 
 class LayerStack(nnx.Module):
     """Layers whose parameters carry a leading layer axis; run by a scan, so that one layer is compiled once."""
 
-    def __init__(self, config: EncoderConfig, num_layers: int, *, rngs: nnx.Rngs):
+    def __init__(self, config: LayerConfig, num_layers: int, *, rngs: nnx.Rngs):
         make = nnx.split_rngs(splits=num_layers)(nnx.vmap(lambda rngs: Layer(config, rngs=rngs)))
         self.x_layers = make(rngs)
 
     def __call__(
-        self,
-        x: Float[Array, "b s m d"],
-        valid: Bool[Array, "b s"] | None,
-        logit_cap: float,
-        compute_dtype: jnp.dtype,
+        self, x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None, compute_dtype: jnp.dtype
     ) -> Float[Array, "b s m d"]:
         """All layers in order; there is no norm at the end."""
 
         def whole(x: Array) -> Array:
-            return self._scan(lambda layer, x: layer(x, valid, logit_cap, compute_dtype), x)
+            return self._scan(lambda layer, x: layer(x, valid, compute_dtype), x)
 
         def blocked(x: Array) -> Array:
             blocks, masks = split_blocks(x, valid)
 
             def run(layer: Layer, blocks: Array) -> Array:
                 # A mask of None is an empty tree: lax.map passes it through.
-                done: Array = jax.lax.map(
-                    lambda pair: layer(pair[0], pair[1], logit_cap, compute_dtype), (blocks, masks)
-                )
+                done: Array = jax.lax.map(lambda pair: layer(pair[0], pair[1], compute_dtype), (blocks, masks))
                 return done
 
             return join_blocks(self._scan(run, blocks), x.shape)
@@ -113,15 +103,11 @@ def _block_size(length: int, rows_each: int) -> int:
 class Transformer(nnx.Module):
     """Holds a :class:`LayerStack` under the name the official checkpoints give it."""
 
-    def __init__(self, config: EncoderConfig, num_layers: int, *, rngs: nnx.Rngs):
+    def __init__(self, config: LayerConfig, num_layers: int, *, rngs: nnx.Rngs):
         self.transformers_stack = LayerStack(config, num_layers, rngs=rngs)
 
     def __call__(
-        self,
-        x: Float[Array, "b s m d"],
-        valid: Bool[Array, "b s"] | None,
-        logit_cap: float,
-        compute_dtype: jnp.dtype,
+        self, x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None, compute_dtype: jnp.dtype
     ) -> Float[Array, "b s m d"]:
         """All layers in order."""
-        return self.transformers_stack(x, valid, logit_cap, compute_dtype)
+        return self.transformers_stack(x, valid, compute_dtype)

@@ -36,10 +36,10 @@ class VideoEncoder(nnx.Module):
         _, rows, columns = config.pos_emb_shape
         self.patch_projection = Projection(3 * config.patch_size**2, config.model_dim, rngs=rngs)
         self.spatial_pos_emb = PositionTable(rows * columns, config.model_dim, rngs=rngs)
-        self.spatial_encoder = Transformer(config, config.num_spatial_layers, rngs=rngs)
+        self.spatial_encoder = Transformer(config.layer, config.num_spatial_layers, rngs=rngs)
         self.spatial_ln = LayerNorm(config.model_dim)
         self.temporal_pos_emb = PositionTable(config.num_frames, config.model_dim, rngs=rngs)
-        self.temporal_encoder = Transformer(config, config.num_temporal_layers, rngs=rngs)
+        self.temporal_encoder = Transformer(config.layer, config.num_temporal_layers, rngs=rngs)
         self.temporal_ln = LayerNorm(config.model_dim)
 
     @jax.jit
@@ -79,7 +79,7 @@ class VideoEncoder(nnx.Module):
         x = self.patch_projection(patches.reshape(f * n, pixels), self._dtype).reshape(f, n, -1)
         positions = resize_positions(self.spatial_pos_emb.emb_var[...], self.config.pos_emb_shape[1:], (rows, columns))
         mask = None if valid is None else jnp.repeat(valid[:, None], n, axis=1)
-        x = self.spatial_encoder((x + positions)[:, :, None], mask, self.config.atten_logit_cap, self._dtype)
+        x = self.spatial_encoder((x + positions)[:, :, None], mask, self._dtype)
         return self.spatial_ln(x[:, :, 0])
 
     @jax.jit
@@ -94,8 +94,13 @@ class VideoEncoder(nnx.Module):
         """
         t = spatial.shape[1]
         positions = resize_positions(self.temporal_pos_emb.emb_var[...], (self.config.num_frames,), (t,))
-        x = self.temporal_encoder(spatial + positions[:, None], valid, self.config.atten_logit_cap, self._dtype)
+        x = self.temporal_encoder(spatial + positions[:, None], valid, self._dtype)
         return self.temporal_ln(x)
+
+    @jax.jit
+    def window_vectors(self, tokens: Float[Array, "b t n d"]) -> Float[Array, "b d"]:
+        """One vector per clip, from what :meth:`temporal` gave: the mean of all tokens."""
+        return tokens.mean(axis=(1, 2))
 
     @property
     def _dtype(self) -> jnp.dtype:

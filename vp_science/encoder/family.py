@@ -1,0 +1,20 @@
+"""All models that turn clips into tokens, by their configuration."""
+
+from flax import nnx
+
+from vp_science.encoder.classifier import VideoClassifier
+from vp_science.encoder.config import ClassifierConfig, EncoderConfig, VideoTextConfig
+from vp_science.encoder.video import ComputeDtype, VideoEncoder
+from vp_science.encoder.video_text import VideoTextModel
+
+VideoModel = VideoEncoder | VideoTextModel | VideoClassifier
+"""They share ``config``, ``info``, the call (tokens), ``spatial``, ``temporal`` and ``window_vectors``."""
+
+
+def build_model(config: EncoderConfig, *, compute_dtype: ComputeDtype = "float32", rngs: nnx.Rngs) -> VideoModel:
+    """The model that a configuration describes, with random weights."""
+    if isinstance(config, VideoTextConfig):
+        return VideoTextModel(config, compute_dtype=compute_dtype, rngs=rngs)
+    if isinstance(config, ClassifierConfig):
+        return VideoClassifier(config, compute_dtype=compute_dtype, rngs=rngs)
+    return VideoEncoder(config, compute_dtype=compute_dtype, rngs=rngs)
