@@ -1,0 +1,39 @@
+"""Where fit points lie: one function per method."""
+
+import numpy as np
+from jaxtyping import Float32
+
+from vp_science.errors import require_extra
+from vp_science.maps.settings import MapSettings
+from vp_science.maps.umap_layout import lay_out_umap
+
+
+def lay_out(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
+    """The map of these points.
+
+    Args:
+        vectors: principal components.
+        settings: complete.
+
+    Raises:
+        MissingExtraError: when the method is PaCMAP and it is not installed.
+    """
+    make = {"umap": lay_out_umap, "tsne": _tsne, "pacmap": _pacmap, "pca": _pca}[settings.method]
+    return np.ascontiguousarray(make(vectors, settings), np.float32)
+
+
+def _pca(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
+    return vectors[:, :2]
+
+
+def _tsne(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
+    from sklearn.manifold import TSNE
+
+    tsne = TSNE(perplexity=settings.perplexity, init="pca", random_state=settings.seed, n_jobs=None)
+    return np.asarray(tsne.fit_transform(vectors), np.float32)
+
+
+def _pacmap(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
+    pacmap = require_extra("pacmap", "maps")
+    layout = pacmap.PaCMAP(n_neighbors=settings.num_neighbors, apply_pca=False, random_state=settings.seed)
+    return np.asarray(layout.fit_transform(vectors.copy(), init="pca"), np.float32)
