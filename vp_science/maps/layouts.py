@@ -1,5 +1,7 @@
 """Where fit points lie: one function per method."""
 
+import logging
+
 import numpy as np
 from jaxtyping import Float32
 
@@ -35,5 +37,6 @@ def _tsne(vectors: Float32[np.ndarray, "point component"], settings: MapSettings
 
 def _pacmap(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
     pacmap = require_extra("pacmap", "maps")
+    logging.getLogger("pacmap.pacmap").setLevel(logging.ERROR)  # it warns of the seed, and of vectors of 50 numbers
     layout = pacmap.PaCMAP(n_neighbors=settings.num_neighbors, apply_pca=False, random_state=settings.seed)
     return np.asarray(layout.fit_transform(vectors.copy(), init="pca"), np.float32)

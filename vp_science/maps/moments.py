@@ -51,7 +51,7 @@ def moments_of(made: Map, points: Int64[np.ndarray, " chosen"]) -> list[tuple[st
     ]
 
 
-def typical_strength(made: Map, points: Int64[np.ndarray, " chosen"]) -> list[str]:
+def captions_of(made: Map, points: Int64[np.ndarray, " chosen"]) -> list[str]:
     """A caption for each point: recording, time, strength."""
     from vp_science.montage.drawing import time_span
 
