@@ -144,7 +144,7 @@ def _groups(source: Source | None) -> list[Group]:
     if source is None:
         return []
     if isinstance(source, Annotations):
-        return [Group(name, who, "", _bout_lanes(source, name, [who], "")) for name, who in units(source)]
+        return [Group(name, who, "", bout_lanes(source, name, [who], "")) for name, who in units(source)]
     ethograms = [source] if isinstance(source, Ethogram) else list(source)
     return [Group(e.recording, e.subject, e.target, _frame_lanes(e)) for e in ethograms]
 
@@ -176,10 +176,10 @@ def _labels_of(labels: Annotations, name: str, group: Group) -> tuple[dict[str, 
     if group.subject and group.subject not in there and labels.subjects(name):
         return None, []
     subjects = [group.subject] if group.subject in there and group.subject else there
-    return _bout_lanes(labels, name, subjects, group.target), subjects
+    return bout_lanes(labels, name, subjects, group.target), subjects
 
 
-def _bout_lanes(labels: Annotations, recording: str, subjects: Sequence[str], target: str) -> dict[str, Lane]:
+def bout_lanes(labels: Annotations, recording: str, subjects: Sequence[str], target: str) -> dict[str, Lane]:
     """The bouts of some animals together; known is the time in which all of them were observed."""
     bouts = labels.bouts[(labels.bouts["recording"] == recording) & labels.bouts["subject"].isin(list(subjects))]
     if target:
