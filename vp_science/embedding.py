@@ -15,7 +15,7 @@ from typing import Any, Literal, Protocol, runtime_checkable
 
 from vp_science.animals import Poses, Subjects, follow_batch, open_item
 from vp_science.batch import BatchItem, EmbedResult, append_manifest, find_inputs
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import RecordingError, SettingsError, StoreError, VPScienceError
 from vp_science.files import hash_file
 from vp_science.flight import run_in_flight
@@ -93,9 +93,10 @@ class BatchError(VPScienceError):
 
 def embed(
     recordings: StrPath | Recording | Iterable[StrPath | Recording],
-    encoder: VideoEncoder,
+    encoder: VideoModel | None = None,
     *,
     out: StrPath,
+    model: str | None = None,
     fps: int | float | None = None,
     num_frames: int = 16,
     stride: int = 4,
@@ -128,6 +129,8 @@ def embed(
         recordings: files, folders, patterns, or open recordings.
         encoder: from ``load_encoder``.
         out: folder for the results.
+        model: instead of an encoder, the name of one (``vp-science models`` lists them). The tracks of video-text
+            models (``"videoprism-lvt-base"``) can be searched by text.
         fps: rate of the sample grid in frames per second; None takes every source frame.
         num_frames: grid frames per window.
         stride: grid frames between the starts of consecutive windows.
@@ -157,6 +160,7 @@ def embed(
         SettingsError: when the settings contradict each other or no recording was found.
         BatchError: when recordings failed.
     """
+    encoder = _chosen_encoder(encoder, model)
     rate = None if fps is None else float(fps)  # 5 and 5.0 are one setting, down to the bytes of the provenance
     settings = EmbedSettings(rate, num_frames, stride, spatial_pool, dtype, preprocess or native_preprocess(encoder))
     check_settings(settings, encoder)
@@ -187,13 +191,25 @@ def embed(
     return results
 
 
-def native_preprocess(encoder: VideoEncoder) -> Preprocess:
+def _chosen_encoder(encoder: VideoModel | None, model: str | None) -> VideoModel:
+    if (encoder is None) == (model is None):
+        found = "neither" if model is None else "both"
+        raise SettingsError(f"expected an encoder or the name of a model, found {found}: give one of them")
+    if encoder is not None:
+        return encoder
+    from vp_science.checkpoints.load import load_encoder
+
+    assert model is not None
+    return load_encoder(model)
+
+
+def native_preprocess(encoder: VideoModel) -> Preprocess:
     """Whole frames, squashed to the size the encoder was made for."""
     height, width = encoder.config.image_size
     return Preprocess(height, width)
 
 
-def check_settings(settings: EmbedSettings, encoder: VideoEncoder) -> None:
+def check_settings(settings: EmbedSettings, encoder: VideoModel) -> None:
     """Refuse settings that cannot work, before any recording is opened.
 
     Raises:
@@ -254,7 +270,7 @@ def _name(item: BatchItem | Recording) -> str:
     return item.id if isinstance(item, Recording) else item.recording_id
 
 
-def manifest_facts(encoder: VideoEncoder) -> dict[str, JSON]:
+def manifest_facts(encoder: VideoModel) -> dict[str, JSON]:
     """What a line of the manifest says beside the result."""
     return {"checkpoint": checkpoint_identity(encoder), "model": encoder.info.name, "software": SOFTWARE}
 
@@ -302,7 +318,7 @@ class EmbedJob:
         progress: is told about the work.
     """
 
-    encoder: VideoEncoder
+    encoder: VideoModel
     settings: EmbedSettings
     folder: Path
     reading: dict[str, Any]
@@ -466,7 +482,7 @@ def describe_failure(error: Exception) -> str:
 
 
 def plan_stream(
-    recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, execution: Execution | None = None
+    recording: Recording, encoder: VideoModel, settings: EmbedSettings, execution: Execution | None = None
 ) -> StreamPlan:
     """Grid, windows and group sizes for one recording.
 
@@ -501,7 +517,7 @@ def _finished(result: EmbedResult, status: Literal["done", "skipped"], output: P
         raise StoreError(f"cannot read back {output}: {error}") from error
 
 
-def _provenance(recording: Recording, encoder: VideoEncoder, settings: EmbedSettings, grid: SampleGrid) -> Provenance:
+def _provenance(recording: Recording, encoder: VideoModel, settings: EmbedSettings, grid: SampleGrid) -> Provenance:
     return Provenance(
         model=encoder.info.name,
         checkpoint=checkpoint_identity(encoder),
@@ -518,7 +534,7 @@ def _provenance(recording: Recording, encoder: VideoEncoder, settings: EmbedSett
     )
 
 
-def checkpoint_identity(encoder: VideoEncoder) -> str:
+def checkpoint_identity(encoder: VideoModel) -> str:
     """The identity of the weights; a file that was renamed is still the same file."""
     checkpoint = encoder.info.checkpoint
     return checkpoint if encoder.info.untrained else checkpoint.split(" ")[0]

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
 from vp_science.encoder.config import EncoderConfig
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import SettingsError, StoreError
 from vp_science.recordings import DecodedFrame, Recording
 from vp_science.timeline.grid import SampleGrid, Windows
@@ -121,7 +121,7 @@ def check_spatial_pool(spatial_pool: int, config: EncoderConfig, preprocess: Pre
         )
 
 
-def choose_execution(encoder: VideoEncoder, preprocess: Preprocess, num_frames: int) -> Execution:
+def choose_execution(encoder: VideoModel, preprocess: Preprocess, num_frames: int) -> Execution:
     """Group sizes for the default device: small on a CPU, as large as a quarter of the free memory on a GPU."""
     config = encoder.config
     device = jax.devices()[0]
@@ -143,14 +143,14 @@ def _free_bytes(stats: Mapping[str, int] | None) -> int:
 
 
 @jax.jit
-def _spatial_step(encoder: VideoEncoder, frames: UInt8[Array, "f h w 3"]) -> Float[Array, "f n d"]:
+def _spatial_step(encoder: VideoModel, frames: UInt8[Array, "f h w 3"]) -> Float[Array, "f n d"]:
     tokens: Array = encoder.spatial(frames.astype(jnp.float32) / 255.0)
     return tokens
 
 
 @partial(jax.jit, static_argnames=("frames_per_window", "rows", "columns", "spatial_pool"))
 def _temporal_step(
-    encoder: VideoEncoder,
+    encoder: VideoModel,
     groups: tuple[Float[Array, "f n d"], ...],
     starts: Int[Array, " w"],
     owned: Int[Array, " o"],
@@ -167,14 +167,14 @@ def _temporal_step(
     w, t, _, d = tokens.shape
     k = spatial_pool
     cells = tokens.reshape(w * t, k, rows // k, k, columns // k, d)[owned]
-    return cells.mean(axis=(2, 4)).reshape(-1, k * k, d), tokens.mean(axis=(1, 2))
+    return cells.mean(axis=(2, 4)).reshape(-1, k * k, d), encoder.window_vectors(tokens)
 
 
 @dataclass
 class _SpatialQueue:
     """Spatial tokens of the last few frame groups, filled from the decoder as they are needed."""
 
-    encoder: VideoEncoder
+    encoder: VideoModel
     plan: StreamPlan
     frames: Iterator[DecodedFrame]
     next_grid: int
@@ -248,7 +248,7 @@ def _first_grid(plan: StreamPlan, first_segment: int) -> int:
 
 def embed_segments(
     recording: Recording,
-    encoder: VideoEncoder,
+    encoder: VideoModel,
     plan: StreamPlan,
     *,
     first_segment: int = 0,
@@ -290,7 +290,7 @@ def _one_behind(results: Iterator[tuple[Array, ...]]) -> Iterator[tuple[np.ndarr
         yield tuple(np.asarray(array) for array in pending.popleft())
 
 
-def _run_group(encoder: VideoEncoder, plan: StreamPlan, queue: _SpatialQueue, group: int) -> tuple[Array, Array]:
+def _run_group(encoder: VideoModel, plan: StreamPlan, queue: _SpatialQueue, group: int) -> tuple[Array, Array]:
     """Dispatch one window group: rows for the frames it owns (padded) and for its windows (padded)."""
     windows = plan.group_windows(group)
     width, length = plan.execution.windows_per_group, plan.frames_per_window

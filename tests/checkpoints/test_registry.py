@@ -56,7 +56,7 @@ def test_every_download_is_pinned_and_licensed():
             assert len(spec.revision) == 40
             assert spec.licence == "Apache-2.0"
     local = [file.local_name for spec in PRESETS.values() for file in spec.files.values()]
-    assert len(set(local)) == len(local) == 4
+    assert len(set(local)) == len(local) == 8
 
 
 def test_listing_models_is_quick():

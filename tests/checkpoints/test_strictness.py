@@ -89,7 +89,7 @@ def test_names_of_no_known_layout(tmp_path, kit):
     save_file({"encoder.layer.0.weight": np.zeros(2, np.float32)}, tmp_path / "w.safetensors")
     message = refusal(tmp_path / "w.safetensors", kit.config)
     assert "found encoder.layer.0.weight" in message
-    assert "not VideoPrism weights in a layout known here" in message
+    assert "these are not the weights of the encoder in a layout known here" in message
     np.savez(tmp_path / "w.npz")
     assert "found no tensor" in refusal(tmp_path / "w.npz", kit.config)
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from vp_science.checkpoints.load import load_encoder
 from vp_science.embedding import EmbedSettings, check_settings, checkpoint_identity
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import ProbeError, SettingsError, VPScienceError
 from vp_science.store.provenance import json_differences, plain_json
 from vp_science.typing import StrPath
@@ -78,16 +78,16 @@ class EncoderFor:
     """
 
     settings: dict[str, Any]
-    given: VideoEncoder | None = None
+    given: VideoModel | None = None
     model: str | None = None
     weights: StrPath | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     offline: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _loaded: VideoEncoder | None = None
+    _loaded: VideoModel | None = None
     _failed: VPScienceError | None = None
 
-    def get(self) -> VideoEncoder:
+    def get(self) -> VideoModel:
         """The encoder; loaded once.
 
         Raises:
@@ -106,7 +106,7 @@ class EncoderFor:
                     raise
             return self._loaded
 
-    def _load(self) -> VideoEncoder:
+    def _load(self) -> VideoModel:
         seed = _SEED.fullmatch(str(self.settings.get("checkpoint")))
         if seed and self.weights is None:
             return load_encoder(self._name, precision=self.precision, seed=int(seed[1]), offline=self.offline)
@@ -116,7 +116,7 @@ class EncoderFor:
     def _name(self) -> str:
         return self.model or str(self.settings.get("model"))
 
-    def _checked(self, encoder: VideoEncoder) -> VideoEncoder:
+    def _checked(self, encoder: VideoModel) -> VideoModel:
         facts = {
             "model": encoder.info.name,
             "checkpoint": checkpoint_identity(encoder),

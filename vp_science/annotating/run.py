@@ -18,7 +18,7 @@ from vp_science.annotating.results import AnnotateError, AnnotateProgress, Annot
 from vp_science.annotating.tracks import TrackIndex
 from vp_science.batch import BatchItem, append_manifest, natural_key
 from vp_science.embedding import SOFTWARE, collect_recordings
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import SettingsError, require_extra
 from vp_science.files import write_atomically
 from vp_science.flight import run_in_flight
@@ -117,7 +117,7 @@ def open_batch(
     probe: Probe | StrPath,
     *,
     out: StrPath,
-    encoder: VideoEncoder | None = None,
+    encoder: VideoModel | None = None,
     tracks: StrPath | None = None,
     in_place: bool = False,
     nwb: bool = False,
@@ -182,7 +182,7 @@ def annotate(
     probe: Probe | StrPath,
     *,
     out: StrPath,
-    encoder: VideoEncoder | None = None,
+    encoder: VideoModel | None = None,
     tracks: StrPath | None = None,
     in_place: bool = False,
     nwb: bool = False,

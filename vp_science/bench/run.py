@@ -27,7 +27,7 @@ from vp_science.bench.report import BenchReport, Counts
 from vp_science.bench.scores import TestPart, score_parts
 from vp_science.bench.tracks import read_track
 from vp_science.embedding import BatchError, Progress, embed, native_preprocess
-from vp_science.encoder.video import VideoEncoder
+from vp_science.encoder.family import VideoModel
 from vp_science.errors import BenchError, SettingsError
 from vp_science.probes.bundle import save_probe
 from vp_science.probes.dataset import hide_absent
@@ -43,7 +43,7 @@ from vp_science.video.preprocess import Preprocess
 def run_bench(
     name: str,
     data: StrPath,
-    encoder: VideoEncoder,
+    encoder: VideoModel,
     *,
     out: StrPath,
     split: StrPath | None = None,
@@ -156,7 +156,7 @@ def _shape(recording: BenchRecording) -> Shape:
 
 def _embed(
     study: Study,
-    encoder: VideoEncoder,
+    encoder: VideoModel,
     clip: ClipSettings,
     preprocess: Preprocess,
     folder: Path,

@@ -11,7 +11,7 @@ import typer
 from vp_science.typing import JSON
 
 if TYPE_CHECKING:
-    from vp_science.encoder.video import VideoEncoder
+    from vp_science.encoder.family import VideoModel
 
 _PACKAGES = (
     "vp-science",
@@ -85,7 +85,7 @@ def _hub_cache() -> str:
     return str(constants.HF_HUB_CACHE)
 
 
-def describe_encoder(encoder: "VideoEncoder") -> str:
+def describe_encoder(encoder: "VideoModel") -> str:
     """One line about a loaded encoder: model, weights, precision, device."""
     import jax
 

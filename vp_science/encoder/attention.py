@@ -8,9 +8,9 @@ from jaxtyping import Array, Bool, Float
 from vp_science.encoder.config import LayerConfig
 from vp_science.encoder.layers import matmul
 
-# Longer sequences attend in blocks of queries: their logits would be quadratic in the length.
+# Longer sequences attend head by head in blocks of queries: their logits would be quadratic in the length.
 LONG_SEQUENCE = 1024
-# Logits of one block of queries, all heads together.
+# Logits of one block: 16 MB, which stay in the cache of a CPU.
 BLOCK_LOGITS = 1 << 22
 
 _LECUN = nnx.initializers.lecun_normal(in_axis=0, out_axis=(1, 2))
@@ -87,26 +87,35 @@ def attend(
     """Softmax attention with logits squashed to (-cap, cap), for already scaled queries.
 
     Rows that see no key attend to all keys equally: that is what the official masking comes to, and it keeps the output
-    of such rows finite. Softmax and its normalisation are float32. Long sequences are attended in blocks of queries, so
-    that the memory of the logits does not grow with their length; every row is computed as without blocks.
+    of such rows finite. Softmax and its normalisation are float32. Long sequences are attended head by head, in blocks
+    of queries, so that the memory of the logits does not grow with their length; a row is computed as without blocks.
     """
-    g, q, e = query.shape
-    s = key.shape[1]
-    size = min(q, max(1, BLOCK_LOGITS // (g * s)))
-    if s <= LONG_SEQUENCE or size == q:
+    if key.shape[1] <= LONG_SEQUENCE:
         return _attend_rows(query, key, value, seen, logit_cap, compute_dtype)
-    blocks = -(-q // size)
-    padding = ((0, 0), (0, blocks * size - q), (0, 0))
-    queries = jnp.pad(query, padding).reshape(g, blocks, size, e).swapaxes(0, 1)
-    if seen is not None and seen.shape[1] > 1:
-        masks = jnp.pad(seen, padding).reshape(g, blocks, size, s).swapaxes(0, 1)
-        done = jax.lax.map(
-            lambda block: _attend_rows(block[0], key, value, block[1], logit_cap, compute_dtype), (queries, masks)
-        )
-    else:
-        done = jax.lax.map(lambda rows: _attend_rows(rows, key, value, seen, logit_cap, compute_dtype), queries)
-    joined: Array = done.swapaxes(0, 1).reshape(g, blocks * size, e)[:, :q]
-    return joined
+
+    def head(arrays: tuple[Array, Array, Array, Array | None]) -> Array:
+        query, key, value, seen = arrays
+        rows, joined = _split_rows(query, BLOCK_LOGITS // len(key))
+        own = None if seen is None or seen.shape[0] == 1 else _split_rows(seen, BLOCK_LOGITS // len(key))[0]
+
+        def block(pair: tuple[Array, Array | None]) -> Array:
+            mask = seen if pair[1] is None else pair[1]
+            batch = None if mask is None else mask[None]
+            return _attend_rows(pair[0][None], key[None], value[None], batch, logit_cap, compute_dtype)[0]
+
+        done: Array = jax.lax.map(block, (rows, own))
+        return done.reshape(joined, -1)[: len(query)]
+
+    result: Array = jax.lax.map(head, (query, key, value, seen))
+    return result
+
+
+def _split_rows(x: Array, size: int) -> tuple[Array, int]:
+    """Blocks of at most ``size`` rows, the last one padded, and how many rows they have together."""
+    size = max(1, min(len(x), size))
+    blocks = -(-len(x) // size)
+    padded = jnp.pad(x, ((0, blocks * size - len(x)), (0, 0)))
+    return padded.reshape(blocks, size, -1), blocks * size
 
 
 def _attend_rows(

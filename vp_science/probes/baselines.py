@@ -227,12 +227,12 @@ def embed_untrained(
     """
     from vp_science.checkpoints.load import load_encoder
     from vp_science.embedding import embed
-    from vp_science.encoder.config import EncoderConfig
+    from vp_science.encoder.config import read_config
 
     _refuse_followed(tracks)
     made = tracks[0].provenance
     precision: Literal["float32", "bfloat16"] = "bfloat16" if made.precision == "bfloat16" else "float32"
-    encoder = load_encoder(EncoderConfig.from_json(made.encoder_config), precision=precision, seed=seed)
+    encoder = load_encoder(read_config(made.encoder_config), precision=precision, seed=seed)
     results: list[EmbeddingTable] = []
     for track, source in zip(tracks, find_sources(recordings, tracks), strict=True):
         recording = open_source(source, track)

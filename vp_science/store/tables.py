@@ -22,7 +22,8 @@ class EmbeddingTable:
         provenance: how the embeddings were made.
         first_grid: position of the first of these grid frames in the grid of the recording.
         track: ``(grid, k*k, dim)``, one vector (or k x k, row by row) per grid frame.
-        window: ``(window, dim)``, one vector per window.
+        window: ``(window, dim)``, one vector per window: the mean of its tokens, or, of video-text models, the unit
+            vector that can be compared with sentences (see ``contrastive``).
         time_s: time of every grid frame in seconds, on the clock of the recording.
         frame_index: source frame on screen then.
         shown_index: source frame whose pixels were embedded; differs from ``frame_index`` at damage, and is -1 where
@@ -80,6 +81,11 @@ class EmbeddingTable:
     def untrained(self) -> bool:
         """Whether the weights were random numbers."""
         return self.provenance.untrained
+
+    @property
+    def contrastive(self) -> bool:
+        """Whether ``window`` holds unit vectors that can be compared with sentences (video-text models)."""
+        return "vocabulary_size" in self.provenance.encoder_config
 
     @property
     def present(self) -> Bool[np.ndarray, " grid"]:
