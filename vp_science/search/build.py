@@ -61,19 +61,26 @@ def build_index(
         _check_replaceable(before, settings, recordings)
         if before.recordings == recordings:
             return before
+    shape = (len(chosen), chosen.dim)
+    facts = _facts(chosen)
     if where is None:
         _check_memory(chosen)
-        return _fill(np.empty((len(chosen), chosen.dim), np.float32), chosen, recordings, progress)
-    write_index(where, (len(chosen), chosen.dim), lambda rows: _fill(rows, chosen, recordings, progress))
+        rows = np.empty(shape, np.float32)
+        small = _fill(rows, chosen, progress)
+        return SearchIndex(rows=rows, recordings=recordings, settings=settings, **facts, **small)
+    write_index(where, shape, settings, recordings, facts, lambda rows: _fill(rows, chosen, progress))
     return open_index(where)
 
 
-def _fill(
-    rows: Any, points: Points, recordings: tuple[IndexedRecording, ...], progress: Progress | None
-) -> SearchIndex:
-    """Write the unit vectors (into an array in memory or on disk), and compute what belongs to them."""
-    first = np.cumsum([0, *(entry.num_points for entry in recordings)])
-    sums = np.zeros((len(recordings), points.dim))
+def _facts(points: Points) -> dict[str, Any]:
+    """What all tracks have in common."""
+    provenance = points.tracks[0].provenance
+    return {"model": provenance.model, "checkpoint": provenance.checkpoint, "contrastive": _contrastive(points)}
+
+
+def _fill(rows: Any, points: Points, progress: Progress | None) -> dict[str, Any]:
+    """Write the unit vectors (into an array in memory or on disk); the other arrays of the index."""
+    sums = np.zeros((len(points.recordings), points.dim))
     for chunk, vectors in points.chunks(_CHUNK):
         _check_finite(vectors, points, chunk)
         rows[chunk] = unit = unit_rows(vectors)
@@ -81,8 +88,8 @@ def _fill(
         if progress is not None:
             progress(chunk.stop // 2, len(points))
     mean = (sums.sum(axis=0) / len(points)).astype(np.float32)
-    counts = np.maximum(np.diff(first), 1)[:, None]
-    recording_mean = (sums / counts).astype(np.float32)
+    counts = np.bincount(points.recording, minlength=len(sums))
+    recording_mean = (sums / np.maximum(counts, 1)[:, None]).astype(np.float32)
     norm, recording_norm = np.empty(len(points), np.float32), np.empty(len(points), np.float32)
     for begin in range(0, len(points), _CHUNK):
         chunk = slice(begin, min(begin + _CHUNK, len(points)))
@@ -91,22 +98,15 @@ def _fill(
         recording_norm[chunk] = np.linalg.norm(unit - recording_mean[points.recording[chunk]], axis=1)
         if progress is not None:
             progress((len(points) + chunk.stop) // 2, len(points))
-    provenance = points.tracks[0].provenance
-    return SearchIndex(
-        rows=rows,
-        recording=points.recording,
-        start_s=points.start_s,
-        stop_s=points.stop_s,
-        recordings=recordings,
-        mean=mean,
-        recording_mean=recording_mean,
-        norm=norm,
-        recording_norm=recording_norm,
-        settings=points.settings,
-        model=provenance.model,
-        checkpoint=provenance.checkpoint,
-        contrastive=_contrastive(points),
-    )
+    return {
+        "recording": points.recording,
+        "start_s": points.start_s,
+        "stop_s": points.stop_s,
+        "mean": mean,
+        "recording_mean": recording_mean,
+        "norm": norm,
+        "recording_norm": recording_norm,
+    }
 
 
 def _add_up(

@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from vp_science.errors import SettingsError
 from vp_science.points import PointSettings
@@ -24,7 +23,7 @@ def find(
     *,
     unlike: ExampleLike | Sequence[ExampleLike] | None = None,
     text: str | Sequence[str] | None = None,
-    vector: Float[np.ndarray, "..."] | None = None,
+    vector: Any = None,
     limit: int = 20,
     per_recording: int | None = None,
     min_score: int | float | None = None,
@@ -43,7 +42,7 @@ def find(
         like: moments that show it, as ``"recording@start-stop"`` (seconds or h:mm:ss) or ``Example``.
         unlike: moments that do not, although one might think so.
         text: descriptions, for tracks of video-text models. See docs/search.md on what that can do.
-        vector: ``(dim,)`` or ``(n, dim)``, directions in the space of the tracks.
+        vector: ``(dim,)`` or ``(n, dim)`` numbers, directions in the space of the tracks.
         limit: number of results.
         per_recording: at most this many of one recording.
         min_score: leaves out what scores less.
@@ -67,6 +66,7 @@ def find(
     else:
         index = build_index(tracks, points=points)
     texts = (text,) if isinstance(text, str) else tuple(text or ())
+    chosen = _common(common, texts)
     if texts and vector is not None:
         raise SettingsError("expected a text or a vector, found both: search twice")
     query = Query(
@@ -81,7 +81,7 @@ def find(
         min_score=min_score,
         merge_gap_s=index.median_length_s if merge_gap_s is None else merge_gap_s,
         include_examples=include_examples,
-        common=_common(common, texts),
+        common=chosen,
     )
     return search(index, query, options)
 

@@ -15,7 +15,7 @@ Layout, readable with any HDF5 library::
 
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from importlib.metadata import version
 from pathlib import Path
@@ -48,24 +48,35 @@ _MAX_RECORD = 256 << 20
 _HEAD_BYTES = 1 << 20
 
 
-def write_index(path: Path, shape: tuple[int, int], fill: Callable[[Any], SearchIndex]) -> None:
+def write_index(
+    path: Path,
+    shape: tuple[int, int],
+    settings: PointSettings,
+    recordings: Sequence[IndexedRecording],
+    facts: Mapping[str, Any],
+    fill: Callable[[Any], Mapping[str, Any]],
+) -> None:
     """Write an index under a temporary name and rename it when it is complete; an index of that name is replaced.
 
     Args:
         path: the file.
         shape: of the rows.
-        fill: writes the rows into what it is given, and returns the index.
+        settings: what a moment is.
+        recordings: the tracks.
+        facts: model, checkpoint and contrastive.
+        fill: writes the rows into what it is given, and returns the other arrays.
 
     Raises:
         StoreError: when another process writes it, or the file system refuses.
     """
+    record = {"settings": settings.to_json(), "recordings": [asdict(entry) for entry in recordings], **facts}
     work = path.with_name(f"{path.name}.partial")
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = FolderLock.acquire(work, path)
         temporary = work / "index.h5"
         try:
-            _write(temporary, shape, fill)
+            _write(temporary, shape, len(recordings), json.dumps(record, ensure_ascii=False).encode(), fill)
             os.replace(temporary, path)
             sync_folder(path.parent)
         finally:
@@ -73,20 +84,21 @@ def write_index(path: Path, shape: tuple[int, int], fill: Callable[[Any], Search
             lock.remove(work)
 
 
-def _write(path: Path, shape: tuple[int, int], fill: Callable[[Any], SearchIndex]) -> None:
+def _write(
+    path: Path, shape: tuple[int, int], num_recordings: int, record: bytes, fill: Callable[[Any], Mapping[str, Any]]
+) -> None:
     path.unlink(missing_ok=True)
     with h5py.File(path, "w"):
         pass
     # HDF5 crashes the process when the disk fills up under it: the room for the rows is claimed first.
-    reserve(path, 4 * shape[0] * (shape[1] + 8) + _HEAD_BYTES)
+    reserve(path, 4 * (shape[0] + num_recordings) * (shape[1] + 8) + 2 * len(record) + _HEAD_BYTES)
     try:
         with h5py.File(path, "r+") as file:
-            rows = file.create_dataset("rows", shape, "<f4")
-            index = fill(rows)
+            small = fill(file.create_dataset("rows", shape, "<f4"))
             for name in _SMALL:
-                values = np.asarray(getattr(index, name))
+                values = np.asarray(small[name])
                 file.create_dataset(name, data=values.astype(values.dtype.newbyteorder("<")))
-            file.create_dataset("record", data=np.frombuffer(_record(index), np.uint8))
+            file.create_dataset("record", data=np.frombuffer(record, np.uint8))
             file.attrs.update(
                 {
                     "format": FORMAT,
@@ -98,17 +110,6 @@ def _write(path: Path, shape: tuple[int, int], fill: Callable[[Any], SearchIndex
     except RuntimeError as error:  # what h5py makes of a failing close
         raise OSError(str(error)) from error
     sync_file(path)
-
-
-def _record(index: SearchIndex) -> bytes:
-    record = {
-        "settings": index.settings.to_json(),
-        "model": index.model,
-        "checkpoint": index.checkpoint,
-        "contrastive": index.contrastive,
-        "recordings": [asdict(entry) for entry in index.recordings],
-    }
-    return json.dumps(record, ensure_ascii=False).encode()
 
 
 def open_index(path: StrPath) -> SearchIndex:
