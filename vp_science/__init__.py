@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from vp_science.annotating.run import annotate as annotate
     from vp_science.annotations.formats import read_annotations as read_annotations
     from vp_science.annotations.formats import write_annotations as write_annotations
-    from vp_science.batch import EmbedResult as EmbedResult
     from vp_science.checkpoints.load import load_encoder as load_encoder
     from vp_science.checkpoints.save import save_weights as save_weights
     from vp_science.embedding import BatchError as BatchError
@@ -28,10 +27,10 @@ if TYPE_CHECKING:
     from vp_science.store.ethogram_reader import read_ethogram as read_ethogram
     from vp_science.store.reader import Embeddings as Embeddings
     from vp_science.store.reader import open_embeddings as open_embeddings
+    from vp_science.text import text_scores as text_scores
     from vp_science.timeline.annotations import Annotations as Annotations
     from vp_science.timeline.behaviors import Behaviors as Behaviors
     from vp_science.timeline.ethogram import Ethogram as Ethogram
-    from vp_science.timeline.grid import SampleGrid as SampleGrid
     from vp_science.timeline.postprocess import PostProcess as PostProcess
     from vp_science.video.crop_path import FollowSettings as FollowSettings
     from vp_science.video.open import open_recording as open_recording
@@ -41,7 +40,6 @@ _HOME = {
     "Annotations": "vp_science.timeline.annotations",
     "BatchError": "vp_science.embedding",
     "Behaviors": "vp_science.timeline.behaviors",
-    "EmbedResult": "vp_science.batch",
     "Embeddings": "vp_science.store.reader",
     "EncoderConfig": "vp_science.encoder.config",
     "Ethogram": "vp_science.timeline.ethogram",
@@ -50,7 +48,6 @@ _HOME = {
     "Preprocess": "vp_science.video.preprocess",
     "Probe": "vp_science.probes.probe",
     "Recording": "vp_science.recordings",
-    "SampleGrid": "vp_science.timeline.grid",
     "VPScienceError": "vp_science.errors",
     "VideoEncoder": "vp_science.encoder.video",
     "annotate": "vp_science.annotating.run",
@@ -65,6 +62,7 @@ _HOME = {
     "sample_recording": "vp_science.samples",
     "save_probe": "vp_science.probes.bundle",
     "save_weights": "vp_science.checkpoints.save",
+    "text_scores": "vp_science.text",
     "window_samples": "vp_science.probes.samples",
     "write_annotations": "vp_science.annotations.formats",
 }
