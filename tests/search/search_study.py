@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
 
 from vp_science.store.plan import RecordingFacts
@@ -95,4 +96,18 @@ def write_track(table: EmbeddingTable, folder: Path) -> Path:
     with EmbeddingWriter.open(path, table.provenance, facts, grid, windows, table.dim, len(windows)) as writer:
         writer.write_segment(0, table.track, table.window, table.shown_index, table.damaged_frames)
         writer.finish()
+    return path
+
+
+def write_video(path: Path, brightness: np.ndarray) -> Path:
+    """A lossless grey video, a frame per value."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("ffv1", rate=int(FPS))
+        stream.height, stream.width = 24, 32
+        stream.pix_fmt = "bgr0"
+        for value in brightness:
+            pixels = np.full((24, 32, 3), value, np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
     return path

@@ -98,7 +98,7 @@ def noise_index(seed, smooth):
     return build_index(tracks)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     seed=st.integers(0, 1000),
     smooth=st.sampled_from([0.0, 0.7, 0.95]),
@@ -173,7 +173,7 @@ def test_unlike_pushes_away():
 
 
 @given(seed=st.integers(0, 200))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_an_answer_moves_what_it_is_about(seed):
     index = noise_index(seed, 0.7)
     results = find(index, "x@1-1.5", limit=10, merge_gap_s=0)

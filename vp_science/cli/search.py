@@ -58,6 +58,17 @@ def search(
         Path | None,
         typer.Option(help="A .npy file with a vector in the space of the tracks.", rich_help_panel=_WHAT),
     ] = None,
+    weights: Annotated[
+        Path | None,
+        typer.Option(help="Weights of the text model, where they are not the released ones.", rich_help_panel=_WHAT),
+    ] = None,
+    tokenizer: Annotated[
+        Path | None,
+        typer.Option(help="SentencePiece file for texts instead of the released one.", rich_help_panel=_WHAT),
+    ] = None,
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Never download a text model.", rich_help_panel=_WHAT)
+    ] = False,
     limit: Annotated[int, typer.Option(min=1, help="Number of results.", rich_help_panel=_HOW)] = 20,
     per_recording: Annotated[
         int | None, typer.Option(min=1, help="At most this many results of one recording.", rich_help_panel=_HOW)
@@ -148,7 +159,9 @@ def search(
     from vp_science.search.find import find
     from vp_science.search.vector_file import read_vector
 
-    _check_options(tracks, index, export, behavior, text, strips, recordings)
+    if (weights or tokenizer or offline) and not text:
+        raise SettingsError("expected --text with --weights, --tokenizer or --offline, found none: they are for texts")
+    _check_options(tracks, index, export, behavior or ", ".join(text or []), behavior, strips, recordings, poses)
     with _opened(tracks) as opened:
         began = time.perf_counter()
         points = _points(unit, pool)
@@ -167,6 +180,9 @@ def search(
             include_examples=include_examples,
             common=common,
             points=points,
+            weights=weights,
+            tokenizer=tokenizer,
+            offline=offline,
         )
         suggested = None if suggest is None else results.suggest(suggest)
         files = _write(results, opened, export, behavior or ", ".join(text or []), strips, recordings, poses)
@@ -187,21 +203,24 @@ def _check_options(
     tracks: Sequence[str] | None,
     index: Path | None,
     export: Path | None,
+    called: str,
     behavior: str | None,
-    text: Sequence[str] | None,
     strips: Path | None,
     recordings: Sequence[str] | None,
+    poses: Path | None,
 ) -> None:
     """Refuse what does not go together before any work."""
     if not tracks and (index is None or not index.exists()):
         raise SettingsError("expected tracks to search, found none: name embedding files, or a complete --index")
-    if export is not None and not (behavior or text):
+    if export is not None and not called:
         raise SettingsError("expected a name for the exported bouts, found none: give it with --behavior")
     if behavior is not None and export is None:
         raise SettingsError("expected --export for --behavior, found none: name the file to write")
     if (strips is None) != (recordings is None):
         given, missing = ("--strips", "--recordings") if recordings is None else ("--recordings", "--strips")
         raise SettingsError(f"expected {missing} with {given}, found none: pictures come from the recordings")
+    if poses is not None and strips is None:
+        raise SettingsError("expected --strips for --poses, found none: pose files only matter for pictures")
     if strips is not None and not tracks:
         raise SettingsError("expected tracks for --strips, found only an index: name the embedding files too")
 

@@ -62,20 +62,14 @@ def build_index(
         if before.recordings == recordings:
             return before
     shape = (len(chosen), chosen.dim)
-    facts = _facts(chosen)
+    provenance = tracks[0].provenance
     if where is None:
         _check_memory(chosen)
         rows = np.empty(shape, np.float32)
         small = _fill(rows, chosen, progress)
-        return SearchIndex(rows=rows, recordings=recordings, settings=settings, **facts, **small)
-    write_index(where, shape, settings, recordings, facts, lambda rows: _fill(rows, chosen, progress))
+        return SearchIndex(rows=rows, recordings=recordings, settings=settings, provenance=provenance, **small)
+    write_index(where, shape, settings, recordings, provenance, lambda rows: _fill(rows, chosen, progress))
     return open_index(where)
-
-
-def _facts(points: Points) -> dict[str, Any]:
-    """What all tracks have in common."""
-    provenance = points.tracks[0].provenance
-    return {"model": provenance.model, "checkpoint": provenance.checkpoint, "contrastive": _contrastive(points)}
 
 
 def _fill(rows: Any, points: Points, progress: Progress | None) -> dict[str, Any]:
@@ -169,12 +163,6 @@ def _check_replaceable(before: SearchIndex, settings: PointSettings, recordings:
             f"expected the tracks of all recordings in {before.path}, found none for {listed(others)}: name them too, "
             "name another file for these (--index), or delete it"
         )
-
-
-def _contrastive(points: Points) -> bool:
-    """Whether texts can be compared with these points: windows of a video-text model, each as it is or averaged."""
-    plain = points.settings.unit == "windows" and points.settings.context == 1
-    return plain and all(getattr(track, "contrastive", False) for track in points.tracks)
 
 
 def _check_finite(vectors: Float32[np.ndarray, "n dim"], points: Points, chunk: slice) -> None:

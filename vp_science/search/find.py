@@ -2,9 +2,10 @@
 
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from jaxtyping import Float32
 
 from vp_science.errors import SettingsError
 from vp_science.points import PointSettings
@@ -15,6 +16,11 @@ from vp_science.search.query import ExampleLike, Query, read_examples
 from vp_science.search.results import Results, SearchOptions
 from vp_science.search.scoring import make_scorer
 from vp_science.store.tables import EmbeddingTable
+from vp_science.typing import StrPath
+
+if TYPE_CHECKING:
+    from vp_science.checkpoints.tokenizer import Tokenizer
+    from vp_science.encoder.video_text import VideoTextModel
 
 
 def find(
@@ -31,7 +37,10 @@ def find(
     include_examples: bool = False,
     common: Common | None = None,
     points: PointSettings | None = None,
-    encoder: Any = None,
+    model: "VideoTextModel | None" = None,
+    weights: StrPath | None = None,
+    tokenizer: "Tokenizer | StrPath | None" = None,
+    offline: bool = False,
 ) -> Results:
     """Search recordings for what looks like some examples, a description, or a vector.
 
@@ -52,12 +61,16 @@ def find(
             ``"recording"`` (so that arena and light count less), or ``"none"``. None takes ``"none"`` for texts and
             ``"all"`` otherwise.
         points: what a moment is; None takes every window. An index has it already.
-        encoder: of texts, loaded; None loads the one that belongs to the tracks.
+        model: of the texts, if it is loaded already; None loads the one that the tracks were made with.
+        weights: of the text model, where they are in a file of your own.
+        tokenizer: of texts: a SentencePiece file or a loaded one; None takes that of the released models.
+        offline: never download.
 
     Raises:
         SettingsError: when there is nothing to look for, an example lies in no track, or options contradict each other.
         ProbeError: when the tracks were made with different settings.
         StoreError: when a track or an index is damaged.
+        CheckpointError: when the text model or its tokenizer cannot be had.
     """
     if isinstance(tracks, SearchIndex):
         index = tracks
@@ -73,7 +86,7 @@ def find(
         like=read_examples(like),
         unlike=read_examples(unlike),
         texts=texts,
-        vectors=_text_vectors(index, texts, encoder) if texts else _vectors(index, vector),
+        vectors=_text_vectors(index, texts, model, weights, tokenizer, offline) if texts else _vectors(index, vector),
     )
     options = SearchOptions(
         limit=limit,
@@ -132,7 +145,14 @@ def _vectors(index: SearchIndex, vector: Any) -> np.ndarray:
     return rows
 
 
-def _text_vectors(index: SearchIndex, texts: Sequence[str], encoder: Any) -> np.ndarray:
+def _text_vectors(
+    index: SearchIndex,
+    texts: Sequence[str],
+    model: Any,
+    weights: StrPath | None,
+    tokenizer: Any,
+    offline: bool,
+) -> Float32[np.ndarray, "text dim"]:
     """Unit vectors of texts, by the encoder that belongs to the tracks.
 
     Raises:
@@ -145,4 +165,11 @@ def _text_vectors(index: SearchIndex, texts: Sequence[str], encoder: Any) -> np.
         )
     from vp_science.text import embed_texts
 
-    return embed_texts(list(texts), index.model if encoder is None else encoder)
+    source = index.empty_track() if model is None else model
+    vectors = embed_texts(texts, source, weights=weights, tokenizer=tokenizer, offline=offline)
+    if vectors.shape[1] != index.dim:
+        raise SettingsError(
+            f"expected a model whose texts have {index.dim} numbers, as the tracks have, found {vectors.shape[1]}: "
+            "give the one they were made with"
+        )
+    return vectors

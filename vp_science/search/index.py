@@ -12,6 +12,8 @@ from jaxtyping import Float32, Float64, Int32, Int64
 from vp_science.errors import AnnotationError, SettingsError, StoreError
 from vp_science.points import PointSettings
 from vp_science.search.query import Example, format_seconds
+from vp_science.store.provenance import Provenance
+from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.names import listed, match_names
 
 Common = Literal["all", "recording", "none"]
@@ -64,9 +66,7 @@ class SearchIndex:
         norm: length of every row after ``mean`` was subtracted.
         recording_norm: length of every row after the mean of its recording was subtracted.
         settings: what a moment is.
-        model: name of the model of the tracks.
-        checkpoint: its weights, as the tracks name them.
-        contrastive: whether texts can be compared with the rows.
+        provenance: how the first track was made; the others were made in the same way.
         path: the file; None for an index in memory.
     """
 
@@ -80,9 +80,7 @@ class SearchIndex:
     norm: Float32[np.ndarray, " point"]
     recording_norm: Float32[np.ndarray, " point"]
     settings: PointSettings
-    model: str
-    checkpoint: str
-    contrastive: bool
+    provenance: Provenance
     path: Path | None = None
 
     def __len__(self) -> int:
@@ -99,9 +97,37 @@ class SearchIndex:
         return sum(entry.seconds for entry in self.recordings)
 
     @property
+    def model(self) -> str:
+        """Name of the model of the tracks."""
+        return self.provenance.model
+
+    @property
     def untrained(self) -> bool:
         """Whether the tracks were made with random weights."""
-        return "untrained" in self.checkpoint.lower()
+        return self.provenance.untrained
+
+    @property
+    def contrastive(self) -> bool:
+        """Whether texts can be compared with the rows: windows of a video-text model, each as it is or averaged."""
+        return self.settings.unit == "windows" and self.settings.context == 1 and self.empty_track().contrastive
+
+    def empty_track(self) -> EmbeddingTable:
+        """A track of no time that was made as these were: what finds their model without opening them."""
+        nothing = np.zeros(0, np.int64)
+        return EmbeddingTable(
+            recording_id=self.recordings[0].recording_id,
+            num_frames=0,
+            provenance=self.provenance,
+            first_grid=0,
+            track=np.zeros((0, 1, self.dim), np.float32),
+            window=np.zeros((0, self.dim), np.float32),
+            time_s=np.zeros(0),
+            frame_index=nothing,
+            shown_index=nothing,
+            damaged_frames=nothing,
+            window_start=nothing,
+            window_stop=nothing,
+        )
 
     @cached_property
     def first(self) -> Int64[np.ndarray, " recordings_and_one"]:

@@ -10,7 +10,7 @@ Layout, readable with any HDF5 library::
     /mean             (dim)             float32, of all rows
     /recording_mean   (recording, dim)  float32
     /norm /recording_norm (point)       float32, length of every row without the mean
-    /record           (bytes)           uint8, JSON: settings, model, checkpoint, contrastive, recordings
+    /record           (bytes)           uint8, JSON: settings, provenance, recordings
 """
 
 import json
@@ -30,6 +30,7 @@ from vp_science.points import PointSettings
 from vp_science.search.index import IndexedRecording, SearchIndex
 from vp_science.store.files import explain_write_errors, reserve, sync_file
 from vp_science.store.lock import FolderLock
+from vp_science.store.provenance import Provenance
 from vp_science.typing import StrPath
 
 FORMAT = "vp_science.search_index"
@@ -53,7 +54,7 @@ def write_index(
     shape: tuple[int, int],
     settings: PointSettings,
     recordings: Sequence[IndexedRecording],
-    facts: Mapping[str, Any],
+    provenance: Provenance,
     fill: Callable[[Any], Mapping[str, Any]],
 ) -> None:
     """Write an index under a temporary name and rename it when it is complete; an index of that name is replaced.
@@ -63,13 +64,17 @@ def write_index(
         shape: of the rows.
         settings: what a moment is.
         recordings: the tracks.
-        facts: model, checkpoint and contrastive.
+        provenance: how the first track was made.
         fill: writes the rows into what it is given, and returns the other arrays.
 
     Raises:
         StoreError: when another process writes it, or the file system refuses.
     """
-    record = {"settings": settings.to_json(), "recordings": [asdict(entry) for entry in recordings], **facts}
+    record = {
+        "settings": settings.to_json(),
+        "provenance": provenance.to_json(),
+        "recordings": [asdict(entry) for entry in recordings],
+    }
     work = path.with_name(f"{path.name}.partial")
     with explain_write_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -147,17 +152,12 @@ def _read(file: h5py.File, path: Path) -> SearchIndex:
     shape = datasets["rows"].shape
     _check(small, shape, recordings, path)
     rows = np.memmap(path, "<f4", "r", datasets["rows"].id.get_offset(), shape)
-    model, checkpoint, contrastive = (record[name] for name in ("model", "checkpoint", "contrastive"))
-    if not isinstance(model, str) or not isinstance(checkpoint, str) or not isinstance(contrastive, bool):
-        raise _damaged(path, "its record is something else")
     settings = PointSettings.from_json(record["settings"])
     return SearchIndex(
         rows=rows,
         recordings=recordings,
         settings=settings,
-        model=model,
-        checkpoint=checkpoint,
-        contrastive=contrastive,
+        provenance=Provenance.from_json(record["provenance"]),
         path=path,
         **small,
     )
