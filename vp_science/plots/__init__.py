@@ -7,16 +7,30 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from vp_science.plots.budgets import time_budget as time_budget
+    from vp_science.plots.curves import precision_recall as precision_recall
+    from vp_science.plots.curves import reliability as reliability
+    from vp_science.plots.evaluation import save_evaluation as save_evaluation
+    from vp_science.plots.graph import transitions as transitions
+    from vp_science.plots.matrices import confusion as confusion
     from vp_science.plots.raster import ethogram as ethogram
     from vp_science.plots.saving import save as save
+    from vp_science.plots.scatter import embedding_map as embedding_map
     from vp_science.plots.similarity import self_similarity as self_similarity
     from vp_science.plots.similarity import strip_frames as strip_frames
 
 _HOME = {
+    "confusion": "matrices",
+    "embedding_map": "scatter",
     "ethogram": "raster",
+    "precision_recall": "curves",
+    "reliability": "curves",
     "save": "saving",
+    "save_evaluation": "evaluation",
     "self_similarity": "similarity",
     "strip_frames": "similarity",
+    "time_budget": "budgets",
+    "transitions": "graph",
 }
 
 __all__ = sorted(_HOME)

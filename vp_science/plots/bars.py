@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 
+from vp_science.plots.matrices import confusion
+from vp_science.plots.saving import save
 from vp_science.plots.style import INK, METHOD_COLORS, MUTED, Page, wrapped
 from vp_science.probes.report import EvaluationReport, MethodResult, flat_figures
 
@@ -77,37 +79,11 @@ def _draw_legend(page: Page, methods: list[MethodResult], absent: list[MethodRes
 
 
 def plot_confusion(report: EvaluationReport, path: Path) -> Path:
-    """Draw what the probe takes each behavior for: every row is the labelled time of one behavior, 100 % together.
+    """Write a page: what the probe takes each behavior for.
 
     Args:
         report: of an exclusive catalogue.
         path: the picture.
     """
-    assert report.probe.pooled is not None
-    counts = report.probe.pooled.confusion
-    names = [str(name) for name in counts.index]
-    values = counts.to_numpy(np.float64)
-    shares = values / np.maximum(values.sum(axis=1, keepdims=True), 1)
-    longest = min(18, max(map(len, names)))
-    side, head, left = max(2.2, 0.52 * len(names)), 0.45 + 0.062 * longest, 0.95 + 0.085 * min(22, max(map(len, names)))
-    page = Page(max(left + side + 0.35 + 0.05 * longest, 4.6), 1.1 + head + side + 0.55)
-    page.title("What is taken for what", "percent of the labelled frames of each row")
-    axes = page.axes(left, 1.1 + head, side, side)
-    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    for row, column in np.ndindex(*shares.shape):
-        if values[row].sum():
-            color = "white" if shares[row, column] > 0.55 else INK
-            axes.text(
-                column, row, f"{100 * shares[row, column]:.0f}", ha="center", va="center", color=color, fontsize=8
-            )
-    ticks = range(len(names))
-    axes.set_xticks(ticks, [wrapped(str(name), 18, 1) for name in counts.columns], rotation=45, ha="left")
-    axes.set_yticks(ticks, [wrapped(name) for name in names])
-    axes.xaxis.tick_top()
-    axes.tick_params(length=0, colors=INK)
-    axes.tick_params(axis="x", pad=0)
-    page.text(0.35, 1.1 + head + side / 2, "marked by people", rotation=90, va="center")
-    page.text(left + side / 2, 1.1 + head + side + 0.12, "found by the probe", ha="center")
-    for edge in axes.spines.values():
-        edge.set_visible(False)
-    return page.save(path)
+    axes = confusion(report, title="What is taken for what", note="percent of the labelled frames of each row")
+    return save(axes, path)

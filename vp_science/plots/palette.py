@@ -64,6 +64,11 @@ def mixed(color: str, toward: str, share: int | float) -> str:
     return "#" + "".join(f"{round(a + (b - a) * share):02x}" for a, b in pairs)
 
 
+def line_color(color: str) -> str:
+    """A color that is seen as a thin line on white: very light ones are darkened."""
+    return mixed(color, "#000000", 0.22) if lightness(color) > 0.75 else color
+
+
 def lightness(color: str) -> float:
     """How light a color looks, from 0 to 1 (Rec. 601 luma): decides whether text on it is dark or white."""
     red, green, blue = _channels(color)

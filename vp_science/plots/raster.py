@@ -49,6 +49,7 @@ def ethogram(
     behaviors: Sequence[str] | None = None,
     recordings: Sequence[str] | None = None,
     since_start: bool | None = None,
+    headed: bool | None = None,
     title: str = "",
     note: str = "",
     axes: Axes | None = None,
@@ -68,6 +69,8 @@ def ethogram(
         recordings: which, in this order; None for all.
         since_start: count time from the start of each recording; False keeps the clock of the recordings. None keeps
             it, unless the recordings start so late on their clocks that the numbers say nothing.
+        headed: write the recording (and animal) over its rows; None does where there are several, and makes a single
+            one the title where there is none.
         title: headline.
         note: small text below it.
         axes: to draw into; None makes a figure.
@@ -91,7 +94,8 @@ def ethogram(
     from_start = _counts_from_start(groups) if since_start is None else since_start
     looks = behavior_looks(catalogue)
     both = any(group.labels is not None for group in groups) and any(g.predictions is not None for g in groups)
-    headed = len(groups) > 1
+    lone = groups[0].title if headed is None and len(groups) == 1 else ""
+    headed = len(groups) > 1 if headed is None else headed
     height = len(groups) * (len(names) + _HEADING * headed) + _GAP * (len(groups) - 1)
     axes = axes_for(axes, _WIDTH, max(0.7, _ROW * height))
     longest = _set_time(axes, groups, from_start)
@@ -116,8 +120,7 @@ def ethogram(
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     key = _draw_key(axes, groups, names, both)
-    one = groups[0].title if not headed else ""
-    headline(axes, title or wrapped(one, 90, 1), note, above=6 + 16 * key)
+    headline(axes, title or wrapped(lone, 90, 1), note, above=6 + 16 * key)
     return axes
 
 

@@ -50,9 +50,9 @@ def embedding_map(
 ) -> Axes:
     """Draw a map of moments.
 
-    Points are drawn in random order, so that no group hides another; up to 2000 of them have shapes, too. The more there
-    are, the smaller and paler; more than 150,000 are drawn as a density. In SVG and PDF files clouds of points are
-    pictures, all else is not.
+    Points are drawn in random order, so that no group hides another; up to 2000 of them have shapes, too. The more
+    there are, the smaller and paler; more than 150,000 are drawn as a density. In SVG and PDF files clouds of points
+    are pictures, all else is not.
 
     Args:
         points: a map, or coordinates.

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from vp_science.errors import ProbeError
+from vp_science.probes.evaluation_file import read_evaluation_json
 from vp_science.probes.parameters import describe_parameters
 from vp_science.probes.probe import Probe
-from vp_science.probes.report import FORMAT, SCHEMA, EvaluationReport
+from vp_science.probes.report import EvaluationReport
 from vp_science.store.provenance import json_differences
 from vp_science.typing import StrPath
 
-_MAX_BYTES = 256 << 20
 _NOT_COMPARED = ("name",)
 
 
@@ -29,7 +29,7 @@ def attach_evaluation(probe: Probe, evaluation: EvaluationReport | StrPath) -> N
     if isinstance(evaluation, EvaluationReport):
         content, where = evaluation.to_json(), "the report"
     else:
-        content, where = _read(Path(evaluation)), str(evaluation)
+        content, where = read_evaluation_json(Path(evaluation)), str(evaluation)
     try:
         evaluated = {
             "settings": _comparable(content["settings"]["probe"]),
@@ -54,21 +54,3 @@ def attach_evaluation(probe: Probe, evaluation: EvaluationReport | StrPath) -> N
 
 def _comparable(parameters: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in parameters.items() if name not in _NOT_COMPARED}
-
-
-def _read(path: Path) -> dict[str, Any]:
-    try:
-        if (size := path.stat().st_size) > _MAX_BYTES:
-            raise ProbeError(f"expected an evaluation of at most {_MAX_BYTES >> 20} MiB at {path}, found {size >> 20}")
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ProbeError(
-            f"cannot read {path} ({error.strerror or error}): give the evaluation.json of a report"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise ProbeError(f"expected an evaluation at {path}, found something else ({error})") from error
-    if not isinstance(content, dict) or content.get("format") != FORMAT:
-        raise ProbeError(f"expected an evaluation at {path}, found something else: give what probe evaluate wrote")
-    if content.get("schema") != SCHEMA:
-        raise ProbeError(f"expected schema {SCHEMA} in {path}, found {content.get('schema')!r}: upgrade vp-science")
-    return content

@@ -17,10 +17,12 @@ from vp_science.probes.metric_names import CARD_METRICS
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import Ethogram, frame_edges, runs
 from vp_science.timeline.metrics import Metrics
+from vp_science.timeline.ranking import RankingCurve, ranking_curves
 from vp_science.typing import StrPath
 
 FORMAT, SCHEMA = "vp_science.evaluation", 1
 JSON_NAME, TEXT_NAME = "evaluation.json", "evaluation.md"
+_SAVED_POINTS = 100
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +94,11 @@ class MethodResult:
     folds: tuple[Metrics, ...]
     pooled: Metrics | None
     tested: tuple[Tested, ...]
+
+    def curves(self, max_points: int = 400) -> list[RankingCurve]:
+        """Precision and recall at every threshold, per behavior, all test parts together; [] when there are none."""
+        truths, predictions = [one.truth for one in self.tested], [one.prediction for one in self.tested]
+        return ranking_curves(truths, predictions, max_points) if truths else []
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +197,7 @@ class EvaluationReport:
                     "note": method.note,
                     "pooled": None if method.pooled is None else method.pooled.to_json(),
                     "folds": [metrics.to_json() for metrics in method.folds],
+                    "curves": [curve.to_json() for curve in method.curves(_SAVED_POINTS)],
                 }
                 for method in self.methods
             ],
