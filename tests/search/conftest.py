@@ -5,6 +5,7 @@ import pytest
 
 # Helpers beside the tests: pytest's importlib mode does not put folders on the path.
 sys.path.insert(0, str(Path(__file__).parent))
+sys.path.insert(0, str(Path(__file__).parents[1] / "pipeline"))
 
 
 @pytest.fixture

@@ -197,13 +197,13 @@ def test_answers_are_examples(index):
 
 
 def test_many_answers_become_a_classifier(index):
-    """Noise that looks alike at first; after seven answers on either side probabilities tell the dances apart."""
+    """Noise that looks alike at first; after eight answers on either side probabilities tell the dances apart."""
     times = {name: [(2 + 3 * k + shift, 3 + 3 * k + shift) for k in range(9)] for shift, name in enumerate("ab")}
     index = build_index(dancing(times, noise=2.0, seed=5))
     results = find(index, "a@2-3", limit=40)
     assert results.scorer.method == "prototype"
-    yes = [Example("a", start, stop) for start, stop in times["a"][1:7]]
-    no = [Example("a", start + 1.5, start + 2) for start, _ in times["a"][:7]]
+    yes = [Example("a", start, stop) for start, stop in times["a"][1:8]]
+    no = [Example("a", start + 1.5, start + 2) for start, _ in times["a"][:8]]
     refined = results.refine(yes, no)
     assert refined.scorer.method == "logistic"
     assert ((refined.scores >= 0) & (refined.scores <= 1)).all()

@@ -92,3 +92,26 @@ def test_the_model_of_the_tracks_is_really_asked_for():
     made = {"model": "videoprism-lvt-base", "encoder_config": {"vocabulary_size": 7}}
     with pytest.raises(CheckpointError, match=r"nowhere\.npz"):
         find([make_track("a", np.ones((60, DIM)), **made)], text="dancing", weights="nowhere.npz", offline=True)
+
+
+@pytest.mark.filterwarnings("ignore::vp_science.checkpoints.tokenizer.TextWarning")
+def test_scores_are_those_of_text_scores(tmp_path):
+    """With a real (small) video-text model, from pixels to results."""
+    from pipeline_tools import PREPROCESS, make_recording
+    from toy_tokenizer import make_tokenizer
+
+    import vp_science as vp
+    from vp_science.encoder.config import VideoTextConfig
+
+    sizes = (18, (4, 2, 2), 32, 1, 1, 2, 64)
+    config = VideoTextConfig(*sizes, num_auxiliary_layers=1, num_unimodal_layers=1, vocabulary_size=50)
+    model = vp.load_encoder(config, precision="float32", seed=3)
+    tokenizer = make_tokenizer(tmp_path / "toy.model")
+    [made] = vp.embed(make_recording(13), model, out=tmp_path, num_frames=4, stride=2, preprocess=PREPROCESS)
+    with vp.open_embeddings(made.output) as track:
+        expected = vp.text_scores(track, ["a mouse grooming"], model=model, tokenizer=tokenizer)
+        loaded = find([track], text="a mouse grooming", tokenizer=tokenizer, merge_gap_s=0)
+        given = find([track], text="a mouse grooming", tokenizer=tokenizer, model=model)
+    np.testing.assert_allclose(loaded.scores, expected["a mouse grooming"], atol=1e-5)
+    np.testing.assert_array_equal(loaded.scores, given.scores)
+    assert loaded.to_pandas()["score"][0] == pytest.approx(expected["a mouse grooming"].max(), abs=1e-5)

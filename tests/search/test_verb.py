@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,6 +83,24 @@ def test_bouts_are_written_only_on_request(run, tracks, tmp_path):
     assert len(bouts) == 5
     assert set(bouts["behavior"]) == {"dance"}
     assert bouts["source"].str.startswith("model:search-").all()
+
+
+def test_without_results_there_are_no_pictures(run, tracks, tmp_path):
+    code, out, err = run(
+        tracks, "--like", "a@4-6", "--min-score", 2, "--strips", tmp_path / "p", "--recordings", tmp_path / "none"
+    )
+    assert code == 0, err
+    assert "found nothing" in out
+    assert not (tmp_path / "p").exists()
+
+
+def test_nothing_heavy_is_loaded_for_help():
+    code = (
+        "import sys, vp_science.search, vp_science.cli.search\n"
+        "print([name for name in ('jax', 'av', 'sklearn', 'matplotlib', 'pandas', 'h5py') if name in sys.modules])"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.strip() == "[]"
 
 
 def test_a_vector_comes_from_a_file(run, tracks, tmp_path):

@@ -145,7 +145,7 @@ def search(
     Results are suggestions. Nothing is labelled: --export writes bouts only when
     asked, and they count as labels only after somebody has looked at them.
     Answer with --yes and --no (the same as --like and --unlike) to sharpen the
-    search; with seven examples on either side it becomes a classifier.
+    search; with eight examples on either side it becomes a classifier.
 
     [bold]What a text can do:[/bold] without training, the public video-text models name
     everyday human actions (69 % of the clips of Kinetics-400 with the base model,
@@ -291,7 +291,7 @@ def _write(
         from vp_science.probes.open_tracks import clock_of
 
         files += write_annotations(results.to_annotations(behavior), export, clock=clock_of(opened))
-    if strips is not None and recordings is not None:
+    if strips is not None and recordings is not None and len(results):
         from vp_science.pictures import PictureBook
         from vp_science.search.strips import save_strips
 

@@ -17,7 +17,7 @@ from vp_science.search.query import Example, Query
 
 Method = Literal["prototype", "logistic"]
 
-LOGISTIC_FROM = 7
+LOGISTIC_FROM = 8
 """Examples that are needed on either side before logistic regression takes over."""
 
 NEGATIVE_SHARE = 0.5

@@ -45,12 +45,6 @@ def save_strips(
     where = Path(folder) / results.id
     where.mkdir(parents=True, exist_ok=True)
     rows = list(results.to_pandas().itertuples(index=False))
-    files = []
-    for row in rows:
-        strip = book.strip(row.recording, row.start_s, row.stop_s, num_frames=num_frames, height=height)
-        path = where / strip_name(row.rank, row.recording, row.start_s, row.stop_s)
-        _save(strip, path)
-        files.append(path)
     likes = results.query.like[:_MAX_EXAMPLES]
     captions = [f"looked for   {one.recording}   {time_span(one.start_s, one.stop_s)}" for one in likes]
     captions += [
@@ -72,6 +66,12 @@ def save_strips(
         height=height,
         least_s=_LEAST_S,
     )
+    files = []
+    for row in rows:
+        strip = book.strip(row.recording, row.start_s, row.stop_s, num_frames=num_frames, height=height)
+        path = where / strip_name(row.rank, row.recording, row.start_s, row.stop_s)
+        _save(strip, path)
+        files.append(path)
     return [sheet, *files]
 
 
