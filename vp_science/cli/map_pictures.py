@@ -79,7 +79,7 @@ def _title(made: "Map", number: int) -> str:
 
 
 def _note(made: "Map", number: int) -> str:
-    warning = "   UNTRAINED: random weights" if made.untrained else ""
+    warning = "; UNTRAINED: random weights" if made.untrained else ""
     if number < 0:
         return f"{int((made.cluster < 0).sum()):,} points{warning}"
     row = made.clusters.loc[number]

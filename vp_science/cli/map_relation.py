@@ -23,9 +23,9 @@ def print_relation(made: Map, relation: Relation) -> None:
     if relation.ami_recordings == relation.ami_recordings:
         console.print(f"AMI of clusters with recordings: {relation.ami_recordings:.3f}", highlight=False)
     if relation.ami_recordings > relation.ami:
+        hint = "" if made.model.settings.center_recordings else " Try --center-recordings."
         console.print(
-            "Clusters tell recordings apart better than behaviors: they may show cages, cameras or animals. Try "
-            "--center-recordings.",
+            "Clusters tell recordings apart better than behaviors: they may show cages, cameras or animals." + hint,
             highlight=False,
         )
     if relation.unlabelled:
@@ -45,7 +45,7 @@ def _table(made: Map, relation: Relation) -> Any:
     names = made.names() | {-1: NO_CLUSTER}
     for number, row in relation.table.iterrows():
         total, ordered = float(row.sum()), row.sort_values(ascending=False, kind="stable")
-        shares = [f"{name} {100 * value / total:.0f} %" for name, value in ordered.items() if value > 0][:_SHOWN]
+        shares = [f"{name} {100 * value / total:.0f}%" for name, value in ordered.items() if value > 0][:_SHOWN]
         label = f"{number} {names[number]}" if number >= 0 and made.clusters["name"][number] else names[number]
         table.add_row(*map(Text, (label, f"{total:.1f}", ", ".join(shares))))
     return table

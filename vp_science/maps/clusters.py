@@ -11,7 +11,7 @@ from vp_science.maps.settings import MapSettings
 
 _VOTERS = 10
 _REFERENCES = 1000
-_BLOCK = 8192
+_BLOCK = 1024
 
 
 def find_clusters(
@@ -67,11 +67,12 @@ def _centers(
 def _nearest_center(
     space: Float32[np.ndarray, "point dim"], centers: Float64[np.ndarray, "cluster dim"]
 ) -> tuple[Int64[np.ndarray, " point"], Float64[np.ndarray, " point"]]:
+    from scipy.spatial.distance import cdist
+
     label, strength = np.empty(len(space), np.int64), np.empty(len(space))
     for first in range(0, len(space), _BLOCK):
-        block = np.asarray(space[first : first + _BLOCK], np.float64)
-        distances = np.linalg.norm(block[:, None] - centers, axis=2)
-        rows = slice(first, first + len(block))
+        rows = slice(first, min(first + _BLOCK, len(space)))
+        distances = cdist(space[rows], centers)
         label[rows] = distances.argmin(axis=1)
         two = np.sort(distances, axis=1)[:, :2]
         strength[rows] = 1 - two[:, 0] / np.maximum(two[:, -1], 1e-12) if two.shape[1] > 1 else 1.0
@@ -109,18 +110,20 @@ def assign_clusters(
     return chosen, np.where(chosen >= 0, support, 0).astype(np.float32)
 
 
-def find_medoid(coordinates: Float32[np.ndarray, "member 2"], strength: Float32[np.ndarray, " member"]) -> int:
+def find_medoid(coordinates: Float32[np.ndarray, "member dim"], strength: Float32[np.ndarray, " member"]) -> int:
     """The member with the smallest mean distance to the others (to a thousand of them, evenly drawn), as a row.
 
     Only the stronger half may stand for the cluster.
     """
+    from scipy.spatial.distance import cdist
+
     step = max(1, len(coordinates) // _REFERENCES)
     references = coordinates[::step].astype(np.float64)
     candidates = np.flatnonzero(strength >= np.median(strength))
     means = np.concatenate(
         [
-            np.linalg.norm(coordinates[block, None] - references, axis=2).mean(axis=1)
-            for block in np.split(candidates, range(512, len(candidates), 512))
+            cdist(coordinates[block], references).mean(axis=1)
+            for block in np.split(candidates, range(_BLOCK, len(candidates), _BLOCK))
         ]
     )
     return int(candidates[means.argmin()])

@@ -4,7 +4,6 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -146,13 +145,10 @@ def _projected(
         projection.apply(points, vectors, progress)
         yield vectors
         return
-    with tempfile.TemporaryDirectory(prefix="vp_science_map_") as folder:
-        on_disk = np.memmap(Path(folder) / "components", np.float32, "w+", shape=shape)
-        try:
-            projection.apply(points, on_disk, progress)
-            yield on_disk
-        finally:
-            on_disk._mmap.close()  # type: ignore[attr-defined]  # systems that lock open files could not remove it
+    with tempfile.TemporaryFile(prefix="vp_science_map_") as file:  # without a name: it goes when nobody uses it
+        on_disk = np.memmap(file, np.float32, "w+", shape=shape)
+        projection.apply(points, on_disk, progress)
+        yield on_disk
 
 
 def _fit_model(

@@ -11,7 +11,8 @@ def representatives(
 ) -> Int64[np.ndarray, " chosen"]:
     """Points that show what a cluster is: its medoid, then as different ones as there are.
 
-    They are spread over recordings and over the cluster; what is at its rim is left out (see ``choose_moments``).
+    They are spread over recordings and over the cluster (see ``choose_moments``), and taken from the half of its points
+    that belong to it most clearly.
 
     Args:
         made: the map.
@@ -30,6 +31,7 @@ def representatives(
     members = made.members(cluster)
     if not len(members):
         return members
+    members = members[made.strength[members] >= np.median(made.strength[members])]
     medoid = int(made.clusters["medoid"][cluster]) if cluster >= 0 else None
     return choose_moments(
         made.coordinates,

@@ -138,10 +138,16 @@ class MapSettings:
                 f"expected map settings with the keys {', '.join(sorted(expected))}, found "
                 f"{', '.join(map(str, record))}: read the map with the version of vp-science that wrote it"
             )
-        types = (str, int, float, bool, type(None))
-        if not all(isinstance(value, types) for value in record.values()):
-            raise MapError("expected map settings of text and numbers, found something else: the map is damaged")
-        try:
-            return cls(**record)
-        except TypeError as error:
-            raise MapError(f"expected map settings of the right types ({error}): the map is damaged") from error
+        for name, value in record.items():
+            if not _fits(name, value):
+                raise MapError(f"expected map settings of the right types, found {name}={value!r}: the map is damaged")
+        return cls(**record)
+
+
+def _fits(name: str, value: object) -> bool:
+    if name in ("unit_length", "center_recordings"):
+        return isinstance(value, bool)
+    if name in ("method", "cluster", "cluster_space"):
+        return value is None or isinstance(value, str)
+    kinds: Any = int | float if name in ("min_dist", "perplexity") else int
+    return value is None or (isinstance(value, kinds) and not isinstance(value, bool))

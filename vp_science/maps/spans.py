@@ -25,7 +25,7 @@ def owned_spans(
     order = np.lexsort(((start_s + stop_s) / 2, recording))
     start, stop, number = start_s[order].copy(), stop_s[order].copy(), recording[order]
     middle = (start + stop) / 2
-    border = (middle[1:] + middle[:-1]) / 2
+    border = np.maximum(np.minimum((middle[1:] + middle[:-1]) / 2, stop[:-1]), start[1:])  # one may lie in the other
     meets = (number[1:] == number[:-1]) & (stop[:-1] > start[1:])
     new_stop, new_start = stop.copy(), start.copy()
     new_stop[:-1][meets] = border[meets]

@@ -7,7 +7,7 @@ from vp_science.maps.projection import Progress
 
 _CELLS = 1024
 _ROUNDS = 4
-_BLOCK = 8192
+_BLOCK = 2048
 
 
 def choose_cover(
