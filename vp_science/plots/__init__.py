@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vp_science.plots.curves import reliability as reliability
     from vp_science.plots.evaluation import save_evaluation as save_evaluation
     from vp_science.plots.graph import transitions as transitions
+    from vp_science.plots.map_pictures import medoid_pictures as medoid_pictures
     from vp_science.plots.matrices import confusion as confusion
     from vp_science.plots.raster import ethogram as ethogram
     from vp_science.plots.saving import save as save
@@ -23,6 +24,7 @@ _HOME = {
     "confusion": "matrices",
     "embedding_map": "scatter",
     "ethogram": "raster",
+    "medoid_pictures": "map_pictures",
     "precision_recall": "curves",
     "reliability": "curves",
     "save": "saving",

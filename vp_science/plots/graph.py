@@ -131,7 +131,7 @@ def _places(count: int) -> np.ndarray:
 def _radii(seconds: Sequence[float], count: int) -> np.ndarray:
     """Radii whose areas are as the times; circles stay apart, and never vanish."""
     share = np.asarray(seconds, np.float64) / max(sum(seconds), 1e-9)
-    largest = min(0.3, 0.8 * np.sin(np.pi / max(count, 2)))
+    largest = min(0.25, 0.7 * np.sin(np.pi / max(count, 2)))
     return np.asarray(np.maximum(largest * np.sqrt(share / max(float(share.max()), 1e-9)), 0.045))
 
 
@@ -150,15 +150,18 @@ def _draw_nodes(
         circle = Circle(place.tolist(), radius, zorder=3, **filled)
         axes.add_patch(circle)
         circles.append(circle)
-        if total and name in times and radius > 0.1:
+        share = f"{100 * times[name] / total:.0f} %" if total and name in times else ""
+        inside = radius > 0.1
+        if inside and share:
             plate = {"boxstyle": "round,pad=0.15", "facecolor": look.color, "linewidth": 0} if look.hatch else None
-            share, color = f"{100 * times[name] / total:.0f} %", "white" if lightness(look.color) < 0.55 else INK
+            color = "white" if lightness(look.color) < 0.55 else INK
             axes.text(
                 place[0], place[1], share, ha="center", va="center", fontsize=8.5, zorder=5, bbox=plate, color=color
             )
         x, y = place * (1 + (radius + 0.07) / max(float(np.hypot(*place)), 1e-9)) if place.any() else (0, -radius - 0.1)
         side = "center" if abs(x) < 0.25 else "left" if x > 0 else "right"
-        axes.text(x, y, wrapped(name, 18), ha=side, va="center" if side != "center" else "bottom" if y > 0 else "top",
+        words = wrapped(name, 18) + (f"  {share}" if share and not inside else "")
+        axes.text(x, y, words, ha=side, va="center" if side != "center" else "bottom" if y > 0 else "top",
                   fontsize=9.5, color=INK, weight="bold", zorder=6)  # fmt: skip
     return circles
 

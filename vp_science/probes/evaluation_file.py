@@ -1,6 +1,7 @@
 """What figures of an evaluation need, from a report in memory or from its ``evaluation.json``."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pandas as pd
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.probes.report import FORMAT, JSON_NAME, SCHEMA, EvaluationReport
 from vp_science.timeline.behaviors import Behaviors
+from vp_science.timeline.ethogram import Ethogram
+from vp_science.timeline.metrics import evaluate_frames
 from vp_science.timeline.ranking import RankingCurve, ranking_curves
 from vp_science.typing import StrPath
 
@@ -55,6 +58,19 @@ class EvaluationFigures:
             report.probe.pooled.reliability,
             tuple(by_fold),
         )
+
+    @classmethod
+    def compare(
+        cls, truths: Sequence[Ethogram], predictions: Sequence[Ethogram], untrained: bool = False
+    ) -> "EvaluationFigures":
+        """From labels and predictions of the same frames.
+
+        Raises:
+            AnnotationError: when they do not fit each other.
+        """
+        metrics, curves = evaluate_frames(truths, predictions), ranking_curves(truths, predictions)
+        titles = {"probe": "predictions"}
+        return cls(truths[0].behaviors, untrained, titles, {"probe": curves}, metrics.confusion, metrics.reliability)
 
 
 def read_evaluation(path: StrPath) -> EvaluationFigures:
