@@ -1,13 +1,17 @@
 """Speed of the encoder against a straightforward JAX implementation, and of reusing spatial tokens.
 
-    python benchmarks/encoder.py                 # base model, 16 x 288 x 288, both parts
+    python benchmarks/encoder.py                 # base model, 16 x 288 x 288, all parts
     python benchmarks/encoder.py --model videoprism-tiny --rounds 3
+    python benchmarks/encoder.py --only joint    # the joint attention of the video-text model
 
 Variants run in turn in one process with the same threads, so that ratios hold where single times drift. Everything is
 float32 unless it says otherwise; "default" is what ``--precision auto`` chooses on this machine.
 """
 
 import argparse
+import json
+import multiprocessing
+import resource
 import statistics
 import time
 from functools import partial
@@ -19,7 +23,10 @@ from _reference import encode
 from flax import nnx
 
 from vp_science.checkpoints.load import load_encoder
+from vp_science.encoder import attention
+from vp_science.encoder.config import VideoTextConfig
 from vp_science.encoder.precision import choose_precision
+from vp_science.encoder.video_text import VideoTextModel
 
 
 def time_in_turn(variants, rounds):
@@ -112,13 +119,67 @@ def reuse(encoder, num_frames, rounds, stride, reference=None):
     print(line, flush=True)
 
 
+JOINT = {"num_spatial_layers": 1, "num_temporal_layers": 1, "num_unimodal_layers": 1, "vocabulary_size": 10}
+
+
+def joint_memory(num_frames, blocks, answers):
+    """Peak memory of the auxiliary layers and the pooler of LvT-base on one clip, in a process of its own."""
+    attention.LONG_SEQUENCE = 1024 if blocks else 1 << 30
+    # The other parts play no role here: their layers are left out, so that the weights take little memory.
+    model = load_encoder(VideoTextConfig(**JOINT), precision="float32", seed=0)
+    tokens = jax.random.normal(jax.random.key(0), (1, num_frames, 256, 768))
+    jax.block_until_ready(tokens)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    program = VideoTextModel.pool_clips.lower(model, tokens).compile()
+    vector = np.asarray(VideoTextModel.pool_clips(model, tokens))
+    seconds = time_in_turn({"pool": lambda: VideoTextModel.pool_clips(model, tokens)}, 3)["pool"]
+    answers.put(
+        {
+            "seconds": min(seconds),
+            "temporary_mb": program.memory_analysis().temp_size_in_bytes / 1e6,
+            "grown_mb": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1e3,
+            "vector": vector[0].tolist(),
+        }
+    )
+
+
+def joint():
+    """Memory of the joint attention over all tokens of a clip, in blocks of queries and as one matrix."""
+    print("\njoint attention of LvT-base over all tokens of one clip (2 auxiliary layers and the pooler), float32")
+    context = multiprocessing.get_context("spawn")
+    found = {}
+    for num_frames, blocks in ((16, True), (64, True), (16, False)):
+        answers = context.Queue()
+        process = context.Process(target=joint_memory, args=(num_frames, blocks, answers))
+        process.start()
+        answer = found[num_frames, blocks] = answers.get()
+        process.join()
+        shown = {name: round(value, 1) for name, value in answer.items() if name != "vector"}
+        print(f"{num_frames} frames, {'in blocks' if blocks else 'one matrix'}: {json.dumps(shown)}", flush=True)
+    # What a layer has to hold at once anyway: the residual stream, its norm, query, key and value.
+    activations = 5 * 64 * 256 * 768 * 4 / 1e6
+    rest = found[64, True]["temporary_mb"] - activations
+    print(
+        f"64 frames without the activations ({activations:.0f} MB) over 16 frames: "
+        f"{rest / found[16, True]['temporary_mb']:.2f} (goal: at most 1.5)"
+    )
+    difference = np.abs(np.subtract(found[16, True]["vector"], found[16, False]["vector"])).max()
+    print(
+        f"largest difference of the unit vector, blocks against one matrix: {difference:.1e}; time "
+        f"{found[16, False]['seconds'] / found[16, True]['seconds']:.2f} x"
+    )
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--model", default="videoprism-base")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--peak-tflops", type=float, help="of the device, to print model FLOP utilisation")
-    parser.add_argument("--only", choices=["clip", "reuse"])
+    parser.add_argument("--only", choices=["clip", "reuse", "joint"])
     options = parser.parse_args()
+    if options.only == "joint":
+        joint()
+        return
     chosen, reason = choose_precision()
     device = jax.devices()[0]
     print(f"{options.model} (random weights) on {device.platform} {device.device_kind}; {reason}")
@@ -133,6 +194,8 @@ def main():
         for stride in (4, 1):
             baseline = models["float32"] if stride == 4 and config.num_frames == 16 else None
             reuse(models[chosen], 16, options.rounds, stride, baseline)
+    if options.only is None:
+        joint()
 
 
 if __name__ == "__main__":
