@@ -3,10 +3,14 @@
 Names are loaded when they are first used: importing the package loads neither jax nor av.
 """
 
-import importlib
 from typing import TYPE_CHECKING, Any
 
+from vp_science.lazy import lazy_names
+
 if TYPE_CHECKING:
+    from vp_science import maps as maps
+    from vp_science import plots as plots
+    from vp_science import search as search
     from vp_science.annotating.run import annotate as annotate
     from vp_science.annotations.formats import read_annotations as read_annotations
     from vp_science.annotations.formats import write_annotations as write_annotations
@@ -15,7 +19,6 @@ if TYPE_CHECKING:
     from vp_science.embedding import BatchError as BatchError
     from vp_science.embedding import embed as embed
     from vp_science.encoder.config import EncoderConfig as EncoderConfig
-    from vp_science.encoder.video import VideoEncoder as VideoEncoder
     from vp_science.errors import VPScienceError as VPScienceError
     from vp_science.probes.bundle import load_probe as load_probe
     from vp_science.probes.bundle import save_probe as save_probe
@@ -49,19 +52,21 @@ _HOME = {
     "Probe": "vp_science.probes.probe",
     "Recording": "vp_science.recordings",
     "VPScienceError": "vp_science.errors",
-    "VideoEncoder": "vp_science.encoder.video",
     "annotate": "vp_science.annotating.run",
     "embed": "vp_science.embedding",
     "evaluate_probe": "vp_science.probes.evaluate",
     "load_encoder": "vp_science.checkpoints.load",
     "load_probe": "vp_science.probes.bundle",
+    "maps": "vp_science.maps",
     "open_embeddings": "vp_science.store.reader",
     "open_recording": "vp_science.video.open",
+    "plots": "vp_science.plots",
     "read_annotations": "vp_science.annotations.formats",
     "read_ethogram": "vp_science.store.ethogram_reader",
     "sample_recording": "vp_science.samples",
     "save_probe": "vp_science.probes.bundle",
     "save_weights": "vp_science.checkpoints.save",
+    "search": "vp_science.search",
     "text_scores": "vp_science.text",
     "window_samples": "vp_science.probes.samples",
     "write_annotations": "vp_science.annotations.formats",
@@ -69,17 +74,15 @@ _HOME = {
 
 __all__ = sorted(_HOME)
 
+_load, _ = lazy_names(__name__, _HOME)
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         from importlib.metadata import version
 
         return version("vp-science")
-    if name not in _HOME:
-        raise AttributeError(f"module 'vp_science' has no attribute {name!r}: expected one of {', '.join(__all__)}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
+    return _load(name)
 
 
 def __dir__() -> list[str]:

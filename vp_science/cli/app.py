@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, models, probe
+from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, map, models, plot, probe, search
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -25,6 +25,9 @@ app.command("demo")(demo.demo)
 app.command("embed")(embed.embed)
 app.add_typer(labels.app, name="labels")
 app.command("annotate")(annotate.annotate)
+app.add_typer(map.app)
+app.command("search")(search.search)
+app.add_typer(plot.app)
 app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.add_typer(probe.app, name="probe")

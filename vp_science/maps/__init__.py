@@ -3,8 +3,9 @@
 Names are loaded when they are first used: importing this package loads no library.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vp_science.maps.bouts import cluster_bouts as cluster_bouts
@@ -20,27 +21,19 @@ if TYPE_CHECKING:
     from vp_science.maps.settings import MapSettings as MapSettings
 
 _HOME = {
-    "Map": "map",
-    "MapSettings": "settings",
-    "Relation": "relation",
-    "cluster_bouts": "bouts",
-    "join_maps": "edit",
-    "make_map": "make",
-    "open_map": "map_file",
-    "relate": "relation",
-    "rename_clusters": "edit",
-    "representatives": "moments",
-    "save_map": "map_file",
+    "Map": "vp_science.maps.map",
+    "MapSettings": "vp_science.maps.settings",
+    "Relation": "vp_science.maps.relation",
+    "cluster_bouts": "vp_science.maps.bouts",
+    "join_maps": "vp_science.maps.edit",
+    "make_map": "vp_science.maps.make",
+    "open_map": "vp_science.maps.map_file",
+    "relate": "vp_science.maps.relation",
+    "rename_clusters": "vp_science.maps.edit",
+    "representatives": "vp_science.maps.moments",
+    "save_map": "vp_science.maps.map_file",
 }
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return __all__
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

@@ -3,8 +3,9 @@
 Names are loaded when they are first used: importing this loads neither matplotlib nor pandas.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vp_science.plots.budgets import time_budget as time_budget
@@ -21,30 +22,20 @@ if TYPE_CHECKING:
     from vp_science.plots.similarity import strip_frames as strip_frames
 
 _HOME = {
-    "confusion": "matrices",
-    "embedding_map": "scatter",
-    "ethogram": "raster",
-    "medoid_pictures": "map_pictures",
-    "precision_recall": "curves",
-    "reliability": "curves",
-    "save": "saving",
-    "save_evaluation": "evaluation",
-    "self_similarity": "similarity",
-    "strip_frames": "similarity",
-    "time_budget": "budgets",
-    "transitions": "graph",
+    "confusion": "vp_science.plots.matrices",
+    "embedding_map": "vp_science.plots.scatter",
+    "ethogram": "vp_science.plots.raster",
+    "medoid_pictures": "vp_science.plots.map_pictures",
+    "precision_recall": "vp_science.plots.curves",
+    "reliability": "vp_science.plots.curves",
+    "save": "vp_science.plots.saving",
+    "save_evaluation": "vp_science.plots.evaluation",
+    "self_similarity": "vp_science.plots.similarity",
+    "strip_frames": "vp_science.plots.similarity",
+    "time_budget": "vp_science.plots.budgets",
+    "transitions": "vp_science.plots.graph",
 }
 
 __all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: expected one of {', '.join(__all__)}")
-    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)

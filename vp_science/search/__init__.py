@@ -3,8 +3,9 @@
 Names are loaded when they are first used.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vp_science.search.build import build_index as build_index
@@ -25,16 +26,6 @@ _HOME = {
     "save_strips": "vp_science.search.strips",
 }
 
-__all__ = ["Example", "Results", "SearchIndex", "build_index", "find", "open_index", "save_strips"]
+__all__ = sorted(_HOME)
 
-
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}: expected one of {', '.join(__all__)}")
-    value = getattr(importlib.import_module(_HOME[name]), name)
-    globals()[name] = value
-    return value
-
-
-def __dir__() -> list[str]:
-    return list(__all__)
+__getattr__, __dir__ = lazy_names(__name__, _HOME)
