@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Bool, Float, Float64
 from matplotlib.axes import Axes
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase
 
 from vp_science.plots.map_colors import Groups
 from vp_science.plots.style import INK, wrapped
@@ -62,7 +62,7 @@ def _cost(box: Bbox, dots: Float[np.ndarray, "member 2"]) -> float:
     return float(((x > box.x0) & (x < box.x1) & (y > box.y0) & (y < box.y1)).mean())
 
 
-def _within(box: Bbox, view: Bbox) -> bool:
+def _within(box: Bbox, view: BboxBase) -> bool:
     return bool(view.x0 <= box.x0 and box.x1 <= view.x1 and view.y0 <= box.y0 and box.y1 <= view.y1)
 
 
