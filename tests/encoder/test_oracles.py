@@ -143,7 +143,7 @@ def test_transformers_gives_the_same_video_and_text_vectors(size, tmp_path):
     from transformers import VideoPrismClipModel, VideoPrismConfig, VideoPrismTextConfig, VideoPrismVisionConfig
 
     frames = {"base": 4, "large": 2}[size]
-    config = VideoTextConfig(6, (frames, 4, 4), 48, 3, 2, 4, 96, num_unimodal_layers=3, vocabulary_size=50)
+    config = VideoTextConfig(6, (frames, 4, 4), 48, 3, 2, 4, 192, num_unimodal_layers=3, vocabulary_size=50)
     state = to_transformers(random_weights(config), size, config.patch_size, "lvt_public")
     vision = VideoPrismVisionConfig(
         image_size=24,
@@ -153,7 +153,7 @@ def test_transformers_gives_the_same_video_and_text_vectors(size, tmp_path):
         num_spatial_layers=3,
         num_temporal_layers=2,
         num_attention_heads=4,
-        intermediate_size=96,
+        intermediate_size=192,  # the port's pooler has this width, the official one 4 x hidden_size
     )
     text = VideoPrismTextConfig(
         vocab_size=50, hidden_size=48, intermediate_size=192, num_hidden_layers=3, num_attention_heads=4
@@ -216,11 +216,12 @@ def test_released_weights_give_the_published_tokens(name):
 def test_released_weights_give_the_published_video_and_text_vectors(name):
     from vp_science.checkpoints.fetch import find_cached
     from vp_science.checkpoints.registry import TOKENIZER
-    from vp_science.text import embed_texts
 
     video = example_video(name, 8 if "large" in name else 16)
     if find_cached(TOKENIZER) is None:
         pytest.skip("needs the released tokenizer: vp-science fetch c4_en")
+    from vp_science.text import embed_texts
+
     model = load_encoder(name, precision="float32", offline=True)
     expected_video, expected_text = VECTORS[name]
     np.testing.assert_allclose(np.asarray(model.embed_video(video))[0, :9], expected_video, rtol=0, atol=1e-5)
