@@ -435,3 +435,14 @@ def test_variable_rate_times_follow_the_container(footage: Path) -> None:
     recording = open_recording(footage / "formats/chimp_vfr.mp4")
     expected = np.concatenate([np.arange(150), np.arange(150, 300, 3), np.arange(300, 450, 2)]) / 30
     np.testing.assert_allclose(recording.time_s, expected, atol=1e-3)
+
+
+def test_a_jump_into_4_4_4_video_of_an_old_encoder_is_not_green(footage: Path) -> None:
+    """Only the first packet says which x264 wrote it; the decoder needs to know for every other one."""
+    small = Preprocess(24, 32, "squash", None)
+    with VideoRecording(footage / "mouse" / "m3v1mp4.mp4") as recording:
+        passed = list(recording.decode(np.arange(900), small))[890]
+    with VideoRecording(footage / "mouse" / "m3v1mp4.mp4") as recording:
+        (jumped,) = recording.decode(np.array([890]), small)
+    np.testing.assert_array_equal(jumped.pixels, passed.pixels)
+    assert not jumped.damaged

@@ -142,7 +142,7 @@ class Walker:
         if self._media is not None and 0 <= place <= first <= reach:
             self._media.stream.codec_context.flush_buffers()
         elif first == 0 or not self._seek(first):
-            self._rewind()
+            self._rewind(first)
         while (item := self._next()) is not None:
             if item[0] >= first:
                 self._held = item
@@ -152,7 +152,7 @@ class Walker:
         if not self._index.seekable:
             return False
         if self._media is None:
-            self._rewind()
+            self._rewind(first)
         keys = self._keys[self._keys <= first]
         for back in (1, 2, 4, 16):
             if back > len(keys):
@@ -160,6 +160,19 @@ class Walker:
             if self._lands_before(int(self._index.packet_seek[keys[-back]]), first):
                 return True
         return False
+
+    def _show_first_packet(self) -> None:
+        """Let a new decoder see how the stream begins, before it jumps into it.
+
+        What a program wrote about itself stands there only, and the decoder repairs what that program did wrong: H.264
+        4:4:4 of x264 before build 151 comes out green where this is not known.
+        """
+        assert self._media is not None
+        context = self._media.stream.codec_context
+        if (item := self._next()) is not None:
+            _decode(context, item[1])
+            _decode(context, None)
+            context.flush_buffers()
 
     def _lands_before(self, timestamp: int, first: int) -> bool:
         assert self._media is not None
@@ -175,12 +188,15 @@ class Walker:
         number, packet = item
         return packet.size == int(self._index.packet_size[number])
 
-    def _rewind(self) -> None:
+    def _rewind(self, first: int) -> None:
+        """Open the file anew, to decode from packet ``first`` on."""
         self.close()
         self._media = Media(self._path)
         self._media.stream.codec_context.thread_type = "AUTO"
         self._packets = packet_ids(self._media, self._index.numbered)
         self._place = 0
+        if first > 0:
+            self._show_first_packet()
 
 
 def _decode(context: av.VideoCodecContext, packet: VideoPacket | None) -> list[av.VideoFrame]:
