@@ -24,7 +24,7 @@ def test_it_prints_what_it_found_and_what_it_searched(run, tracks):
     rows = [line.split("│")[1:-1] for line in out.splitlines() if line.startswith("│")]
     assert [row[0].strip() for row in rows] == ["1", "2", "3", "4", "5"]
     assert all(is_dance(row[2].strip(), (float(row[3]) + float(row[4])) / 2) for row in rows)
-    assert f'answer with --yes "{rows[0][2].strip()}@' in out
+    assert f'answer: --yes "{rows[0][2].strip()}@' in out
     assert not err
 
 

@@ -315,10 +315,12 @@ def _print(results: "Results", loaded_s: float) -> None:
     if not len(results):
         typer.echo("found nothing: lower --min-score, or look for something else")
         return
-    _print_table(results.to_pandas())
-    score = "probabilities" if results.scorer.method == "logistic" else "cosines"
-    best = results.example_of(results.events[0])
-    typer.echo(f'scores are {score}; answer with --yes "{best}", or --no, to search better ({results.id})')
+    table = results.to_pandas()
+    _print_table(table)
+    typer.echo(f"scores are {'probabilities' if results.scorer.method == 'logistic' else 'cosines'} ({results.id})")
+    new = [event for event, role in zip(results.events, table["example"], strict=True) if not role]
+    if new:
+        typer.echo(f'to search better, answer: --yes "{results.example_of(new[0])}", or --no')
     _print_hint(results)
 
 
