@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from vp_science.embedding import embed as embed
     from vp_science.encoder.config import EncoderConfig as EncoderConfig
     from vp_science.errors import VPScienceError as VPScienceError
+    from vp_science.pictures import PictureBook as PictureBook
     from vp_science.probes.bundle import load_probe as load_probe
     from vp_science.probes.bundle import save_probe as save_probe
     from vp_science.probes.evaluate import evaluate_probe as evaluate_probe
     from vp_science.probes.probe import Probe as Probe
     from vp_science.probes.samples import window_samples as window_samples
-    from vp_science.recordings import Recording as Recording
     from vp_science.samples import sample_recording as sample_recording
     from vp_science.store.ethogram_reader import read_ethogram as read_ethogram
     from vp_science.store.reader import Embeddings as Embeddings
@@ -47,10 +47,10 @@ _HOME = {
     "EncoderConfig": "vp_science.encoder.config",
     "Ethogram": "vp_science.timeline.ethogram",
     "FollowSettings": "vp_science.video.crop_path",
+    "PictureBook": "vp_science.pictures",
     "PostProcess": "vp_science.timeline.postprocess",
     "Preprocess": "vp_science.video.preprocess",
     "Probe": "vp_science.probes.probe",
-    "Recording": "vp_science.recordings",
     "VPScienceError": "vp_science.errors",
     "annotate": "vp_science.annotating.run",
     "embed": "vp_science.embedding",

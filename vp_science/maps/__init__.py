@@ -1,6 +1,6 @@
 """Maps of embeddings: what is in these recordings, and which moments are alike.
 
-Names are loaded when they are first used: importing this package loads no library.
+Names are loaded when they are first used.
 """
 
 from typing import TYPE_CHECKING
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vp_science.maps.map import Map as Map
     from vp_science.maps.map_file import open_map as open_map
     from vp_science.maps.map_file import save_map as save_map
+    from vp_science.maps.moments import captions_of as captions_of
+    from vp_science.maps.moments import moments_of as moments_of
     from vp_science.maps.moments import representatives as representatives
     from vp_science.maps.relation import Relation as Relation
     from vp_science.maps.relation import relate as relate
@@ -24,9 +26,11 @@ _HOME = {
     "Map": "vp_science.maps.map",
     "MapSettings": "vp_science.maps.settings",
     "Relation": "vp_science.maps.relation",
+    "captions_of": "vp_science.maps.moments",
     "cluster_bouts": "vp_science.maps.bouts",
     "join_maps": "vp_science.maps.edit",
     "make_map": "vp_science.maps.make",
+    "moments_of": "vp_science.maps.moments",
     "open_map": "vp_science.maps.map_file",
     "relate": "vp_science.maps.relation",
     "rename_clusters": "vp_science.maps.edit",
@@ -35,5 +39,4 @@ _HOME = {
 }
 
 __all__ = sorted(_HOME)
-
 __getattr__, __dir__ = lazy_names(__name__, _HOME)
