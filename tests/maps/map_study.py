@@ -14,7 +14,7 @@ def pca_map(tracks, **options):
     """A map without UMAP: principal components and k-means."""
     wanted = {"cluster": "kmeans", "num_clusters": 4, "stability_repeats": 0, "num_pca": 6} | options
     wanted = {name: value for name, value in wanted.items() if value is not None or name == "cluster"}
-    return make_map(tracks, settings=FRAMES, method="pca", **wanted)
+    return make_map(tracks, method="pca", **({"settings": FRAMES} | wanted))
 
 
 def with_clusters(made, cluster, start_s=None, stop_s=None):

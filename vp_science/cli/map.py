@@ -87,6 +87,10 @@ def make(
 
     if out.exists() and not overwrite:  # before the work, not after it
         raise MapError(f"expected no file at {out}, found one: choose another name, or overwrite it (--overwrite)")
+    if picture is not None:
+        from vp_science.plots.saving import check_ending
+
+        check_ending(picture)
     points = PointSettings(unit, pool, context, context_step, speed)
     with open_tracks(tracks) as opened, StageBars() as bars:
         made = make_map(
@@ -288,10 +292,9 @@ def montage(
 
 
 def _draw(made: Any, picture: Path) -> None:
-    from vp_science.plots import embedding_map
+    from vp_science.plots import embedding_map, save
 
-    axis = embedding_map(made)
-    axis.figure.savefig(picture)
+    save(embedding_map(made), picture)
 
 
 def _print_map(made: Any, path: Path, as_json: bool) -> None:

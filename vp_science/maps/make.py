@@ -163,6 +163,8 @@ def _fit_model(
     if progress:
         progress(f"layout of {len(vectors)} points ({settings.method})", 1, 1)
     label, strength = find_clusters(coordinates if settings.cluster_space == "map" else vectors, settings)
+    if progress:
+        progress("clusters", 1, 1)
     stability, agreement = cluster_stability(vectors, label, settings, progress)
     controls = MapModel.controls(vectors, settings.seed)
     none = np.zeros((0, vectors.shape[1]), np.float32)
