@@ -390,3 +390,17 @@ def test_it_says_what_it_did(index):
     record = results.to_json()
     assert record["searched"]["hours"] == pytest.approx(sum(len(t) for t in dancing()) / 20 / 3600)
     assert [row["rank"] for row in record["results"]] == [1, 2, 3]
+
+
+def test_the_function_is_not_hidden_by_a_module():
+    """A module of the same name would take its place as soon as anything imports it."""
+    import importlib
+    import pkgutil
+
+    import vp_science.search as package
+
+    modules = {entry.name for entry in pkgutil.iter_modules(package.__path__)}
+    for name in modules:
+        importlib.import_module(f"vp_science.search.{name}")
+    assert not modules & set(package.__all__)
+    assert callable(package.find)

@@ -156,7 +156,7 @@ def search(
 
     A model that was never trained finds nothing that means anything.
     """
-    from vp_science.search.find import find
+    from vp_science.search.finding import find
     from vp_science.search.vector_file import read_vector
 
     if (weights or tokenizer or offline) and not text:

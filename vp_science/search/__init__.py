@@ -9,7 +9,7 @@ from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vp_science.search.build import build_index as build_index
-    from vp_science.search.find import find as find
+    from vp_science.search.finding import find as find
     from vp_science.search.index import SearchIndex as SearchIndex
     from vp_science.search.index_file import open_index as open_index
     from vp_science.search.query import Example as Example
@@ -21,7 +21,7 @@ _HOME = {
     "Results": "vp_science.search.results",
     "SearchIndex": "vp_science.search.index",
     "build_index": "vp_science.search.build",
-    "find": "vp_science.search.find",
+    "find": "vp_science.search.finding",
     "open_index": "vp_science.search.index_file",
     "save_strips": "vp_science.search.strips",
 }

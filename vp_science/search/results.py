@@ -155,7 +155,7 @@ class Results:
         Raises:
             SettingsError: when a rank is not in the table, or a moment in no track.
         """
-        from vp_science.search.find import search
+        from vp_science.search.finding import search
 
         return search(self.index, self.query.answered(self.moments(yes), self.moments(no)), self.options)
 
