@@ -56,6 +56,11 @@ def test_alike_points_lie_together_and_new_recordings_join_them(study, made):
     assert (again.cluster == made.cluster).mean() > 0.9
 
 
+def test_the_placer_of_a_map_in_memory_is_the_one_that_was_fitted(made):
+    assert made.model.placer.n_epochs == EPOCHS
+    np.testing.assert_array_equal(made.model.placer.embedding_, made.model.coordinates)
+
+
 def test_a_saved_map_places_recordings_as_the_one_in_memory(study, made, tmp_path):
     opened = open_map(save_map(made, tmp_path / "map.h5"))
     here, there = made.transform(study[0][3:]), opened.transform(study[0][3:])

@@ -1,6 +1,7 @@
 """Where fit points lie: one function per method."""
 
 import logging
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float32
@@ -10,8 +11,10 @@ from vp_science.maps.settings import MapSettings
 from vp_science.maps.umap_layout import lay_out_umap
 
 
-def lay_out(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:
-    """The map of these points.
+def lay_out(
+    vectors: Float32[np.ndarray, "point component"], settings: MapSettings
+) -> tuple[Float32[np.ndarray, "point 2"], Any]:
+    """The map of these points, and what places others in it (None where that is made from the map).
 
     Args:
         vectors: principal components.
@@ -20,8 +23,10 @@ def lay_out(vectors: Float32[np.ndarray, "point component"], settings: MapSettin
     Raises:
         MissingExtraError: when the method is PaCMAP and it is not installed.
     """
-    make = {"umap": lay_out_umap, "tsne": _tsne, "pacmap": _pacmap, "pca": _pca}[settings.method]
-    return np.ascontiguousarray(make(vectors, settings), np.float32)
+    if settings.method == "umap":
+        return lay_out_umap(vectors, settings)
+    make = {"tsne": _tsne, "pacmap": _pacmap, "pca": _pca}[settings.method]
+    return np.ascontiguousarray(make(vectors, settings), np.float32), None
 
 
 def _pca(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Float32[np.ndarray, "point 2"]:

@@ -159,7 +159,7 @@ def _fit_model(
 ) -> tuple[MapModel, Float64[np.ndarray, " cluster"], float]:
     if progress:
         progress(f"layout of {len(vectors)} points ({settings.method})", 0, 1)
-    coordinates = lay_out(vectors, settings)
+    coordinates, placer = lay_out(vectors, settings)
     if progress:
         progress(f"layout of {len(vectors)} points ({settings.method})", 1, 1)
     label, strength = find_clusters(coordinates if settings.cluster_space == "map" else vectors, settings)
@@ -170,8 +170,8 @@ def _fit_model(
     none = np.zeros((0, vectors.shape[1]), np.float32)
     parts = (settings, projection, vectors, coordinates, label, strength)
     versions = library_versions(settings.method)
-    placed = MapModel(*parts, none, np.zeros((0, 2), np.float32), versions).place(controls)
-    return MapModel(*parts, controls, placed, versions), stability, agreement
+    placed = MapModel(*parts, none, np.zeros((0, 2), np.float32), versions, placer).place(controls)
+    return MapModel(*parts, controls, placed, versions, placer), stability, agreement
 
 
 def _place_all(

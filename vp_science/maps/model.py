@@ -34,6 +34,7 @@ class MapModel:
         control_vectors: a few more points,
         control_coordinates: and where they were placed when the map was made.
         versions: of the libraries that made it.
+        placer: what was fitted, while the map that made it is in memory; otherwise made from the arrays when needed.
     """
 
     settings: MapSettings
@@ -45,7 +46,7 @@ class MapModel:
     control_vectors: Float32[np.ndarray, "control component"]
     control_coordinates: Float32[np.ndarray, "control 2"]
     versions: dict[str, str]
-    _placer: Any = field(default=None, repr=False)
+    placer: Any = field(default=None, repr=False)
 
     def place(
         self, vectors: Float32[np.ndarray, "n component"], progress: Progress | None = None
@@ -84,25 +85,25 @@ class MapModel:
     def _place(self, vectors: Float32[np.ndarray, "n component"]) -> Float32[np.ndarray, "n 2"]:
         if self.settings.method == "pca":
             return np.asarray(vectors[:, :2], np.float32)
-        if self._placer is None:
+        if self.placer is None:
             umap = self.settings.method == "umap"
-            self._placer = (
+            self.placer = (
                 restore_umap(self.vectors, self.coordinates, self.settings) if umap else NearestPoints(self.vectors)
             )
         if self.settings.method == "umap":
-            return place_with_umap(self._placer, vectors, self.vectors)
-        neighbors, distances = self._placer.query(vectors, min(_PLACED_BY, len(self.vectors)))
+            return place_with_umap(self.placer, vectors, self.vectors)
+        neighbors, distances = self.placer.query(vectors, min(_PLACED_BY, len(self.vectors)))
         middle = np.median(self.coordinates[neighbors], axis=1).astype(np.float32)
         return np.asarray(np.where(distances[:, :1] == 0, self.coordinates[neighbors[:, 0]], middle))
 
     def _check_controls(self) -> None:
         """Place the control points again, once."""
-        if self._placer is not None or not len(self.control_vectors):
+        if self.placer is not None or not len(self.control_vectors):
             return
         off = np.linalg.norm(self._place(self.control_vectors) - self.control_coordinates, axis=1)
         size = float(np.ptp(self.coordinates, axis=0).max())
         if not np.median(off) <= _TOLERANCE * size:
-            self._placer = None
+            self.placer = None
             made, here = _listed(self.versions), _listed(library_versions(self.settings.method))
             raise MapError(
                 f"expected the control points of the map where they were placed when it was made ({made}), found half "

@@ -43,7 +43,7 @@ def cluster_stability(
     found, agreement = np.full((repeats, num_clusters), np.nan), []
     for turn in range(repeats):
         rows = np.sort(np.random.default_rng([settings.seed, turn]).choice(len(vectors), count, replace=False))
-        space = lay_out(vectors[rows], smaller) if settings.cluster_space == "map" else vectors[rows]
+        space = lay_out(vectors[rows], smaller)[0] if settings.cluster_space == "map" else vectors[rows]
         again, _ = find_clusters(space, smaller)
         found[turn] = _best_jaccard(cluster[rows], again, num_clusters)
         agreement.append(adjusted_rand_score(cluster[rows], again))

@@ -27,15 +27,15 @@ class _SearchIndex(NearestPoints):
 
 def lay_out_umap(
     vectors: Float32[np.ndarray, "point component"], settings: MapSettings
-) -> Float32[np.ndarray, "point 2"]:
-    """The map of these points; settings are complete.
+) -> tuple[Float32[np.ndarray, "point 2"], Any]:
+    """The map of these points, and the UMAP that made it; settings are complete.
 
     The layout starts from the first two principal components: it then keeps more of the large structure than from a
     random start (Kobak & Linderman 2021), and as much as from the spectrum, which takes long for graphs in pieces.
     """
     with _quiet():
         reducer = make_umap(vectors, settings).fit(vectors)
-    return np.asarray(reducer.embedding_, np.float32)
+    return np.asarray(reducer.embedding_, np.float32), reducer
 
 
 def make_umap(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Any:
