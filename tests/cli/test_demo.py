@@ -1,39 +1,108 @@
 """``vp-science demo`` and its figure."""
 
+import functools
+import html
+import re
+import shlex
+import webbrowser
+
 import numpy as np
 import pytest
+import typer
 from PIL import Image
 from pipeline_tools import make_encoder, make_recording
 
+from vp_science.cli import demo
+from vp_science.cli.app import app
 from vp_science.embedding import embed
 from vp_science.plots import save, self_similarity, strip_frames
 from vp_science.plots.similarity import average_steps, similarity_matrix
 from vp_science.store.reader import open_embeddings
 
+FILES = [
+    "flies_male_crop.embeddings.h5",
+    "flies_male_crop.labels.behaviors.json",
+    "flies_male_crop.labels.csv",
+    "flies_male_crop.labels.observed.csv",
+    "flies_male_crop.map.h5",
+    "flies_male_crop.png",
+    "manifest.jsonl",
+    "report.html",
+]
 
-@pytest.mark.usefixtures("small_models")
-def test_the_demo(run, tmp_path, monkeypatch):
-    """All of it on the real recording, with a small encoder and a coarse grid."""
-    from vp_science.cli import demo
+
+@pytest.fixture
+def quick(small_models, monkeypatch):
+    """A coarse grid, and a layout that needs no compiler (tests/maps have the real one)."""
+    from vp_science.maps import make
 
     monkeypatch.setattr(demo, "_FPS", 1.0)
+    monkeypatch.setattr(make, "make_map", functools.partial(make.make_map, method="pca"))
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_demo(run, tmp_path, monkeypatch):
+    """All of it on the real recording, with a small encoder."""
     monkeypatch.chdir(tmp_path)
-    code, out, err = run("demo", "--out", tmp_path / "results", "--precision", "float32")
-    assert code == 0, err
+    opened = []
+    monkeypatch.setattr(webbrowser, "open", lambda url: opened.append(url) or True)
     folder = tmp_path / "results"
-    names = ["flies_male_crop.embeddings.h5", "flies_male_crop.png", "manifest.jsonl"]
-    assert sorted(path.name for path in folder.iterdir()) == names
-    for name in names[:2]:
+    code, out, err = run("demo", "--out", folder, "--precision", "float32")
+    assert code == 0, err
+    assert sorted(path.name for path in folder.iterdir()) == FILES
+    for name in (FILES[0], FILES[2], FILES[4], FILES[5], FILES[7]):
         assert str(folder / name) in out
     assert "(120 frames x 32 numbers)" in out
     assert "vp-science embed" in out
+    assert not opened
     with Image.open(folder / "flies_male_crop.png") as picture:
         picture.load()
         assert min(picture.size) > 800
         assert len(np.unique(np.asarray(picture.convert("L")))) > 100
-    code, _, err = run("demo", "--out", tmp_path / "results", "--precision", "float32")
+    check_page((folder / "report.html").read_text(encoding="utf-8"))
+    monkeypatch.setattr(demo, "_make_page", lambda track, out: out / "report.html")
+    code, _, err = run("demo", "--out", folder, "--precision", "float32", "--open")
     assert code == 0
     assert "skipped flies_male_crop: complete already" in err
+    assert opened == [(folder / "report.html").as_uri()]
+
+
+def check_page(page):
+    """Everything is there, inside, and light; commands are commands of ours."""
+    assert len(page) < 5_000_000
+    titles = re.findall(r"<h2>(.*?)</h2>", page)
+    assert titles == [
+        "What was embedded",
+        "Which moments look alike",
+        "A map of the recording",
+        "Clusters, to look at and to name",
+        "What a probe finds where it never learned",
+        "What the fly did",
+        "Next steps",
+    ]
+    assert "its weights are random numbers" in page
+    assert "Trustees of Princeton University" in page
+    images = re.findall(r'<img src="data:image/(\S+?);base64,[^"]+" alt="([^"]+)"', page)
+    assert len(images) == page.count("<img") == 1 + 3 + 6 + 5 + 2
+    assert len({alt for _, alt in images}) == len(images)
+    for word in ("wing extension", "walking"):
+        row = re.findall(rf"<td[^>]*>{word}</td><td[^>]*>probe</td><td>(.*?)</td>", page)
+        assert len(row) == 1
+        assert 0 < float(row[0]) <= 1
+    commands = html.unescape(re.sub("<[^>]+>", "", re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1]))
+    lines = [line for line in commands.splitlines() if line.startswith("vp-science ")]
+    assert len(lines) >= 8
+    for line in lines:
+        check_command(shlex.split(line)[1:])
+
+
+def check_command(words):
+    """A verb of ours, with options that it knows and all that it needs."""
+    command = typer.main.get_command(app)
+    while hasattr(command, "commands"):
+        name, *words = words
+        command = command.commands[name]
+    command.make_context("verb", words)
 
 
 @pytest.mark.parametrize("num_source", [1, 3, 60])

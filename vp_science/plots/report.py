@@ -146,30 +146,32 @@ section { border-top: 1px solid var(--line); padding: 1.7rem 0 1.1rem; }
 figure { margin: .5rem 0 1.1rem; }
 figure img { display: block; max-width: 100%; height: auto; }
 figcaption { color: var(--muted); font-size: .9rem; margin-top: .45rem; max-width: 46rem; }
-.row { display: grid; gap: .4rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 20rem), 1fr));
+.row { display: grid; gap: .4rem 2rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 26rem), 1fr));
   align-items: start; }
 .scroll { overflow-x: auto; margin: .5rem 0 1.1rem; }
 table { border-collapse: collapse; font-size: .93rem; font-variant-numeric: tabular-nums; }
 caption { caption-side: bottom; text-align: left; color: var(--muted); font-size: .9rem; padding-top: .45rem; }
 th, td { padding: .32rem .9rem .32rem 0; border-bottom: 1px solid var(--line); text-align: right; white-space: nowrap; }
 th { color: var(--muted); font-weight: 600; }
-th:first-child, td:first-child, td.words { text-align: left; }
+th:first-child, td:first-child, .words { text-align: left; }
 td.words { white-space: normal; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1.2rem; margin: .5rem 0 1.1rem; }
 dt { color: var(--muted); }
 dd { margin: 0; overflow-wrap: anywhere; }
 pre { background: var(--tint); border: 1px solid var(--line); border-radius: 6px; padding: .8rem 1rem; margin: .5rem 0
-  1.1rem; overflow-x: auto; font: .88rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+  1.1rem; white-space: pre-wrap; overflow-wrap: anywhere;
+  font: .88rem/1.6 ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+pre .word { display: inline-block; }
 pre .note { color: var(--muted); }
 footer { border-top: 1px solid var(--line); color: var(--muted); font-size: .9rem; padding: 1rem 1.25rem 2.5rem; }
-@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; } }
+@media (max-width: 34rem) { dl { grid-template-columns: 1fr; gap: 0; } dd { margin-bottom: .5rem; }
+  .scroll img { max-width: none; width: 42rem; } }
 @media print {
   nav { display: none; }
   body { font-size: 10pt; }
   header, main, footer { max-width: none; padding-left: 0; padding-right: 0; }
   h2 { break-after: avoid; }
   figure, table, pre { break-inside: avoid; }
-  pre { white-space: pre-wrap; }
   @page { margin: 16mm; }
 }
 """.strip()

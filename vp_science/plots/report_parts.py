@@ -2,6 +2,7 @@
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -15,6 +16,8 @@ from vp_science.errors import FigureError
 if TYPE_CHECKING:
     import pandas as pd
 
+_OPTION = re.compile(r" (?=--?[A-Za-z])")
+_WORDS = ' class="words"'
 _EDGE_INCHES = 0.06
 _CSS_PX_PER_INCH = 96
 _PNG_SHARPER = 2
@@ -43,6 +46,7 @@ class FigurePart:
         caption: below the figure.
         format: ``svg`` stays sharp at any size; ``png`` is smaller where there are very many points.
         beside: whether it may stand beside others.
+        scroll: on narrow screens it keeps its size and scrolls: for long axes of time.
     """
 
     axes: Any
@@ -50,6 +54,7 @@ class FigurePart:
     caption: str = ""
     format: Literal["svg", "png"] = "svg"
     beside: bool = True
+    scroll: bool = False
 
     def html(self) -> str:
         """As HTML.
@@ -76,8 +81,9 @@ class FigurePart:
                 metadata=metadata,
             )
         if self.format == "svg":
-            return _figure(file.getvalue(), "image/svg+xml", self.alt, self.caption)
-        return _figure(file.getvalue(), "image/png", self.alt, self.caption, _png_width(file) // _PNG_SHARPER)
+            return _figure(file.getvalue(), "image/svg+xml", self.alt, self.caption, scroll=self.scroll)
+        width = _png_width(file) // _PNG_SHARPER
+        return _figure(file.getvalue(), "image/png", self.alt, self.caption, width, scroll=self.scroll)
 
 
 @dataclass(frozen=True, eq=False)
@@ -122,7 +128,10 @@ class TablePart:
 
     def html(self) -> str:
         """As HTML."""
-        head = "".join(f'<th scope="col">{escape(str(name))}</th>' for name in self.table.columns)
+        head = "".join(
+            f'<th scope="col"{"" if kind.kind in "iuf" else _WORDS}>{escape(str(name))}</th>'
+            for name, kind in self.table.dtypes.items()
+        )
         body = "\n".join(
             "<tr>" + "".join(_cell(value) for value in row) + "</tr>" for row in self.table.itertuples(index=False)
         )
@@ -162,9 +171,17 @@ class CommandsPart:
     def html(self) -> str:
         """As HTML."""
         lines = "\n\n".join(
-            f'<span class="note"># {escape(what)}</span>\n{escape(command)}' for what, command in self.commands
+            f'<span class="note"># {escape(what)}</span>\n{_command(command)}' for what, command in self.commands
         )
         return f"<pre><code>{lines}</code></pre>"
+
+
+def _command(command: str) -> str:
+    """A command that is broken before options, where it does not fit into a line."""
+    return "\n".join(
+        " ".join(f'<span class="word">{escape(part)}</span>' for part in _OPTION.split(line))
+        for line in command.split("\n")
+    )
 
 
 def _png_width(file: io.BytesIO) -> int:
@@ -174,16 +191,18 @@ def _png_width(file: io.BytesIO) -> int:
         return int(picture.width)
 
 
-def _figure(data: bytes, kind: str, alt: str, caption: str, width: int | None = None) -> str:
+def _figure(data: bytes, kind: str, alt: str, caption: str, width: int | None = None, *, scroll: bool = False) -> str:
     code = base64.b64encode(data).decode("ascii")
     wide = f' width="{width}"' if width else ""
     below = f"<figcaption>{escape(caption)}</figcaption>" if caption else ""
-    return f'<figure><img src="data:{kind};base64,{code}" alt="{escape(alt)}"{wide}>{below}</figure>'
+    image = f'<img src="data:{kind};base64,{code}" alt="{escape(alt)}"{wide}>'
+    shown = f'<div class="scroll">{image}</div>' if scroll else image
+    return f"<figure>{shown}{below}</figure>"
 
 
 def _cell(value: object) -> str:
     if isinstance(value, bool | str) or value is None:
-        return f'<td class="words">{escape("" if value is None else str(value))}</td>'
+        return f"<td{_WORDS}>{escape('' if value is None else str(value))}</td>"
     if isinstance(value, float | np.floating):
         return f"<td>{value:.2f}</td>" if np.isfinite(value) else "<td>\u2013</td>"
     return f"<td>{escape(str(value))}</td>"
