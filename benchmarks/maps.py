@@ -59,23 +59,24 @@ def measure(folder):
     from vp_science.maps import make_map, open_map, save_map
     from vp_science.probes.open_tracks import open_tracks
 
-    began = time.perf_counter()
-    stages, last = {}, began
+    began = now = np.array([time.perf_counter(), time.process_time()])
+    stages = {}
 
     def note(stage, done, total):
-        nonlocal last
-        now = time.perf_counter()
-        stages[stage] = stages.get(stage, 0.0) + now - last
-        last = now
+        nonlocal now
+        before, now = now, np.array([time.perf_counter(), time.process_time()])
+        stages[stage] = stages.get(stage, 0.0) + now - before
 
     with open_tracks([folder]) as tracks:
         made = make_map(tracks, stability_repeats=0, progress=note)
-    whole = time.perf_counter() - began
-    for stage, seconds in stages.items():
-        print(f"  {seconds:7.1f} s  {stage}")
-    print(f"  {time.perf_counter() - last:7.1f} s  the rest")
+    note("the rest", 1, 1)
+    for stage, (seconds, cpu) in stages.items():
+        print(f"  {seconds:7.1f} s ({cpu:7.1f} s of CPU)  {stage}")
+    whole, cpu = now - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    print(f"{len(made):,} points, {len(made.model.vectors):,} laid out: {whole:.1f} s, {peak:.2f} GiB at most")
+    print(
+        f"{len(made):,} points, {len(made.model.vectors):,} laid out: {whole:.1f} s ({cpu:.1f} s of CPU), {peak:.2f} GiB"
+    )
     print(f"  {len(made.clusters)} clusters, {float((made.cluster < 0).mean()):.1%} of points in none")
     began = time.perf_counter()
     path = save_map(made, Path(folder) / "map.h5")

@@ -3,8 +3,9 @@ from pathlib import Path
 
 import pytest
 
-# The study in memory of the probe tests: pytest's importlib mode does not put folders on the path.
+# The study in memory of the probe tests, and small videos: pytest's importlib mode does not put folders on the path.
 sys.path.insert(0, str(Path(__file__).parents[1] / "probes"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "pictures"))
 sys.path.insert(0, str(Path(__file__).parent))
 
 
