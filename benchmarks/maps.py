@@ -74,9 +74,8 @@ def measure(folder):
         print(f"  {seconds:7.1f} s ({cpu:7.1f} s of CPU)  {stage}")
     whole, cpu = now - began
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1 << 20)
-    print(
-        f"{len(made):,} points, {len(made.model.vectors):,} laid out: {whole:.1f} s ({cpu:.1f} s of CPU), {peak:.2f} GiB"
-    )
+    took = f"{whole:.1f} s ({cpu:.1f} s of CPU), {peak:.2f} GiB"
+    print(f"{len(made):,} points, {len(made.model.vectors):,} laid out: {took}")
     print(f"  {len(made.clusters)} clusters, {float((made.cluster < 0).mean()):.1%} of points in none")
     began = time.perf_counter()
     path = save_map(made, Path(folder) / "map.h5")
