@@ -11,6 +11,7 @@ import pytest
 import typer
 from PIL import Image
 from pipeline_tools import make_encoder, make_recording
+from threadpoolctl import threadpool_limits
 
 from vp_science.cli import demo
 from vp_science.cli.app import app
@@ -38,6 +39,8 @@ def quick(small_models, monkeypatch):
 
     monkeypatch.setattr(demo, "_FPS", 1.0)
     monkeypatch.setattr(make, "make_map", functools.partial(make.make_map, method="pca"))
+    with threadpool_limits(1):  # small products, of which threads on a busy machine take far longer
+        yield
 
 
 @pytest.mark.usefixtures("quick")
