@@ -186,7 +186,7 @@ def precision_recall(
     check_ending(out)
     figures = read_evaluated(inputs, format, fps)
     chosen = split_names(behaviors, figures.behaviors.names)
-    write(draw(figures, behavior, behaviors=chosen, title=title), out)
+    write(draw(figures, behavior, behaviors=chosen, title=title or behavior or ""), out)
 
 
 @app.command("reliability")

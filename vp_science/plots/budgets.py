@@ -100,7 +100,8 @@ def time_budget(
         ]
         axes.legend(handles=handles, loc="upper left", bbox_to_anchor=(1.02, 1), frameon=False, fontsize=8.5,
                     labelcolor=INK, title=group_by or "", alignment="left", title_fontsize=8.5)  # fmt: skip
-    headline(axes, title, _note(counts) if note is None else note)
+    named = bool(annotations.subjects()) or (table is not None and "animal" in table)
+    headline(axes, title, _note(counts, "animals" if named else "recordings") if note is None else note)
     return axes
 
 
@@ -139,12 +140,14 @@ def _draw_bar(axes: Axes, row: dict[Any, Any], shares: np.ndarray, middle: float
                   markeredgewidth=0.7, zorder=4, clip_on=False)  # fmt: skip
 
 
-def _note(counts: dict[Any, int]) -> str:
+def _note(counts: dict[Any, int], what: str) -> str:
+    """What is drawn; where nothing names animals, every recording is taken as one."""
     least, most = min(counts.values()), max(counts.values())
     if most == 1:
         return "one animal: no interval can be given" if len(counts) == 1 else "one animal per group: no intervals"
     number = f"{most}" if least == most else f"{least} to {most}"
-    words = f"bars: mean over {number} animals; lines: 95 % interval, bootstrap over animals; dots: animals"
+    words = f"bars: mean over {number} {what}; lines: 95 % interval, bootstrap over {what}; dots: {what}"
+    words += "\neach recording is taken as one animal" if what == "recordings" else ""
     if least == 1:
         return f"{words}; no interval for one animal"
     return f"{words}\nfewer than {_FEW} animals: intervals are too narrow" if least < _FEW else words

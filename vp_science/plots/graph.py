@@ -1,7 +1,7 @@
 """What follows what: behaviors as circles, transitions as arrows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -25,13 +25,11 @@ _MOST_LABELS = 32
 _PLATE = {"boxstyle": "round,pad=0.1", "facecolor": "white", "alpha": 0.85, "linewidth": 0}
 _NONE = Look("#c9ccd1")
 
-Show = Literal["probabilities", "counts"]
-
 
 def transitions(
     labels: Annotations | Sequence[Ethogram] | TransitionMatrix | pd.DataFrame,
     *,
-    show: Show = "probabilities",
+    show: str = "probabilities",
     threshold: int | float | None = None,
     seconds: Mapping[str, int | float] | None = None,
     behaviors: Sequence[str] | None = None,
@@ -128,7 +126,7 @@ def _places(count: int) -> np.ndarray:
     return around if count > 1 else np.zeros((1, 2))
 
 
-def _radii(seconds: Sequence[float], count: int) -> np.ndarray:
+def _radii(seconds: Sequence[int | float], count: int) -> np.ndarray:
     """Radii whose areas are as the times; circles stay apart, and never vanish."""
     share = np.asarray(seconds, np.float64) / max(sum(seconds), 1e-9)
     largest = min(0.25, 0.7 * np.sin(np.pi / max(count, 2)))
@@ -174,7 +172,7 @@ def _draw_arrows(
     places: np.ndarray,
     radii: np.ndarray,
     colors: Sequence[str],
-    show: Show,
+    show: str,
 ) -> None:
     drawn = [(i, j) for i, j in np.argwhere(np.nan_to_num(values) >= max(least, 1e-12)).tolist()]
     largest = 1.0 if show == "probabilities" else max((values[i, j] for i, j in drawn), default=1.0)
@@ -223,7 +221,7 @@ def _loop(place: np.ndarray, radius: float) -> tuple[tuple[float, float], tuple[
     return (a, b), (c, d), (e, f)
 
 
-def _note(show: Show, least: int | float, number: int, timed: bool) -> str:
+def _note(show: str, least: int | float, number: int, timed: bool) -> str:
     what = "probability of what comes next" if show == "probabilities" else "number of transitions"
     limit = f"{least:.0%}" if show == "probabilities" else f"{least:g}"
     hidden = f"; below {limit} not drawn" if least > (0 if show == "probabilities" else 1) else ""

@@ -41,7 +41,7 @@ def embedding_map(
     labels: Annotations | None = None,
     scores: Ethogram | Sequence[Ethogram] | None = None,
     behavior: str | None = None,
-    selected: Bool[np.ndarray, " point"] | None = None,
+    selected: Bool[np.ndarray, " _"] | None = None,
     thumbnails: Mapping[int, UInt8[np.ndarray, "_ _ 3"]] | None = None,
     names: bool = True,
     title: str = "",

@@ -42,7 +42,7 @@ def average_steps(embeddings: EmbeddingTable) -> Float[np.ndarray, "time dim"]:
 
 def self_similarity(
     track: EmbeddingTable | Float[np.ndarray, "time dim"],
-    time_s: Float64[np.ndarray, " time"] | None = None,
+    time_s: Float64[np.ndarray, " _"] | None = None,
     *,
     frames: Sequence[UInt8[np.ndarray, "_ _ 3"]] = (),
     title: str = "",
@@ -110,7 +110,7 @@ def _block(rows: int, stride: int) -> int:
 
 def _steps(
     track: EmbeddingTable | np.ndarray, time_s: np.ndarray | None
-) -> tuple[Float[np.ndarray, "time dim"], Float64[np.ndarray, " any"], str]:
+) -> tuple[Float[np.ndarray, "time dim"], Float64[np.ndarray, " _"], str]:
     """Vectors to compare, the times that they span, and what to say about them."""
     if isinstance(track, EmbeddingTable):
         if not len(track):
