@@ -1,5 +1,6 @@
 """``vp-science demo`` and its figure."""
 
+import dataclasses
 import functools
 import html
 import re
@@ -16,8 +17,11 @@ from threadpoolctl import threadpool_limits
 from vp_science.cli import demo
 from vp_science.cli.app import app
 from vp_science.embedding import embed
+from vp_science.errors import MapError
+from vp_science.maps import open_map, rename_clusters, save_map
 from vp_science.plots import save, self_similarity, strip_frames
 from vp_science.plots.similarity import average_steps, similarity_matrix
+from vp_science.points import PointSettings
 from vp_science.store.reader import open_embeddings
 
 FILES = [
@@ -63,11 +67,23 @@ def test_the_demo(run, tmp_path, monkeypatch):
         assert min(picture.size) > 800
         assert len(np.unique(np.asarray(picture.convert("L")))) > 100
     check_page((folder / "report.html").read_text(encoding="utf-8"))
+    check_names_stay(folder / "flies_male_crop.map.h5")
     monkeypatch.setattr(demo, "_make_page", lambda track, out: out / "report.html")
     code, _, err = run("demo", "--out", folder, "--precision", "float32", "--open")
     assert code == 0
     assert "skipped flies_male_crop: complete already" in err
     assert opened == [(folder / "report.html").as_uri()]
+
+
+def check_names_stay(path):
+    """Somebody names clusters, as the page says, and runs the demo again."""
+    made = open_map(path)
+    save_map(rename_clusters(made, {1: "song"}), path, overwrite=True)
+    assert demo._keep_map(made, path).names()[1] == "song"
+    with pytest.raises(
+        MapError, match=r"to be the map of an earlier demo .* found another one .*choose another folder"
+    ):
+        demo._keep_map(dataclasses.replace(made, settings=PointSettings(unit="frames")), path)
 
 
 def check_page(page):

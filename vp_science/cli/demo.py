@@ -9,6 +9,7 @@ from vp_science.cli.options import PrecisionOption
 
 if TYPE_CHECKING:
     from vp_science.cli.demo_report import DemoResults
+    from vp_science.maps.map import Map
     from vp_science.store.reader import Embeddings
 
 _FPS = 5.0
@@ -72,7 +73,7 @@ def _work(track: "Embeddings", out: Path) -> "DemoResults":
     """Evaluate a probe and make a map, and keep what the next steps on the page need."""
     from vp_science.annotations.formats import write_annotations
     from vp_science.cli.demo_report import NUM_BLOCKS, NUM_CLUSTERS, DemoResults
-    from vp_science.maps import make_map, save_map
+    from vp_science.maps import make_map
     from vp_science.probes.evaluate import evaluate_probe
     from vp_science.probes.probe import Probe
     from vp_science.samples import sample_annotations, sample_recording
@@ -86,6 +87,24 @@ def _work(track: "Embeddings", out: Path) -> "DemoResults":
     typer.echo("a map       of all windows (compiling UMAP takes a while)", err=True)
     made = make_map([track], cluster="kmeans", num_clusters=NUM_CLUSTERS)
     files = {"embeddings": track.path, "recording": sample_recording(), "map": out / f"{track.recording_id}.map.h5"}
-    save_map(made, files["map"], overwrite=True)
-    files["labels"] = write_annotations(labels, out / f"{track.recording_id}.labels.csv")[0]
-    return DemoResults(track, labels, evaluation, made, files)
+    files["labels"] = out / f"{track.recording_id}.labels.csv"
+    if not files["labels"].exists():
+        write_annotations(labels, files["labels"])
+    return DemoResults(track, labels, evaluation, _keep_map(made, files["map"]), files)
+
+
+def _keep_map(made: "Map", path: Path) -> "Map":
+    """Write the map; where the same one is there already, names of clusters that somebody gave stay."""
+    from vp_science.errors import MapError
+    from vp_science.maps import open_map, save_map
+
+    if not path.exists():
+        save_map(made, path)
+        return made
+    before = open_map(path)
+    if before.id != made.id:
+        raise MapError(
+            f"expected {path} to be the map of an earlier demo ({made.id}), found another one ({before.id}): move it "
+            "away, or choose another folder (--out)"
+        )
+    return before
