@@ -41,7 +41,9 @@ def report(study):
         pooled = evaluate_frames(truths, [one.prediction for one in tested])
         methods.append(MethodResult(name, name, "", each, pooled, tuple(tested)))
     folds = tuple(
-        FoldFacts(truth.recording, (), (), (), (truth.recording,), 1.0, 1.0, {}, count_bouts([truth]), (0.7,) * 3, {}, "")
+        FoldFacts(
+            truth.recording, (), (), (), (truth.recording,), 1.0, 1.0, {}, count_bouts([truth]), (0.7,) * 3, {}, ""
+        )
         for truth in truths
     )
     made = {"untrained_encoder": False, "probe": {"head": "test"}, "tracks": {}, "groups": [], "folds": "leave-one-out"}

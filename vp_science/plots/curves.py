@@ -10,7 +10,7 @@ from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-u
 
 from vp_science.errors import FigureError
 from vp_science.plots.lanes import pick
-from vp_science.plots.palette import HUES, behavior_looks, line_color, look
+from vp_science.plots.palette import behavior_looks, line_color, look
 from vp_science.plots.style import (
     BLUE,
     INK,
@@ -122,7 +122,7 @@ def _choose(
     styled = []
     for position, curve in enumerate(chosen):
         color = own[curve.behavior].color if curve.behavior in own else look(position).color
-        styled.append((curve.behavior, curve, (line_color(color), _LINES[position // len(HUES) % len(_LINES)])))
+        styled.append((curve.behavior, curve, (line_color(color), _LINES[position % len(_LINES)])))
     return styled, [], isinstance(curves, EvaluationFigures) and curves.untrained
 
 
