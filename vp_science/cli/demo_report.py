@@ -84,8 +84,8 @@ def write_demo_report(results: DemoResults, book: "PictureBook", path: Path) -> 
         _alike(results, book),
         _map(results, book),
         _clusters(results, book),
-        _probe(results),
         _labels(results),
+        _probe(results),
         _next(results),
     ]
     return write_report(
