@@ -34,6 +34,8 @@ benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/preprocess.py
 	$(BIN)/python benchmarks/probes.py
+	$(BIN)/python benchmarks/maps.py
+	$(BIN)/python benchmarks/search.py
 
 $(VENV)/bin/python:
 	scripts/venv $(VENV)

@@ -1,5 +1,6 @@
 """Points: moments of many tracks as rows of one matrix, read in pieces. Maps and searches are made of them."""
 
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
@@ -16,12 +17,18 @@ _MAX_CONTEXT = 101
 _BLOCK = 4096
 
 
+class PointWarning(UserWarning):
+    """Points that show something else than what is in the recording."""
+
+
 @dataclass(frozen=True)
 class PointSettings:
     """What a point is.
 
     Attributes:
         unit: ``"windows"``, the vectors of windows, or ``"frames"``, those of grid frames (the mean of their k x k).
+            Frames also carry where they stand in their window, a pattern that repeats every ``stride`` frames;
+            ``pool_s`` of whole strides averages it out.
         pool_s: averages consecutive spans of this many seconds; None leaves every window or frame a point.
         context: number of points, odd, whose vectors are stacked: those before, the point itself, those after. At the
             ends of a recording the first and last point are repeated.
@@ -163,7 +170,8 @@ class Points:
 def open_points(tracks: Sequence[EmbeddingTable], settings: PointSettings | None = None) -> Points:
     """The points of tracks that were made in one way.
 
-    Moments in which a followed animal was not seen are no points: nothing was shown there.
+    Moments in which a followed animal was not seen are no points: nothing was shown there. Frames that are not pooled
+    give a ``PointWarning`` where windows are more than one frame apart (see ``PointSettings.unit``).
 
     Args:
         tracks: open, at least one.
@@ -176,7 +184,16 @@ def open_points(tracks: Sequence[EmbeddingTable], settings: PointSettings | None
     if not tracks:
         raise SettingsError("expected at least one track, found none: name embedding files")
     check_settings(track_settings(tracks[0].provenance), tracks, f"the track of {tracks[0].recording_id!r}")
-    points = Points(tracks, settings or PointSettings())
+    settings = settings or PointSettings()
+    points = Points(tracks, settings)
+    stride = tracks[0].provenance.stride
+    if settings.unit == "frames" and settings.pool_s is None and stride > 1:
+        warnings.warn(
+            f"frames carry where they stand in their window, a pattern that repeats every {stride} frames and may part "
+            "what belongs together: take windows, or pool spans of whole strides (pool_s, --pool)",
+            PointWarning,
+            stacklevel=2,
+        )
     if not len(points):
         raise SettingsError(
             "expected moments in which the followed animal is seen, found none in these tracks: check the pose files"

@@ -1,17 +1,21 @@
 """Points: rows of many tracks, read in pieces, and what pooling, context and speed make of them."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from vp_science.errors import ProbeError, SettingsError
-from vp_science.points import PointSettings, open_points
+from vp_science.points import PointSettings, PointWarning, open_points
 from vp_science.store.provenance import Provenance
 from vp_science.store.tables import EmbeddingTable
 from vp_science.timeline.grid import plan_windows
 
 FPS = 10.0
+
+pytestmark = pytest.mark.filterwarnings("ignore::vp_science.points.PointWarning")
 
 
 def make_track(name="a", rows=40, dim=5, *, seed=0, unseen=(), stride=4, pool=1, first_s=0.0):
@@ -177,3 +181,13 @@ def test_tracks_of_different_makes_are_refused():
         open_points([make_track("a"), make_track("b", stride=2)])
     with pytest.raises(SettingsError, match="at least one track, found none"):
         open_points([])
+
+
+def test_frames_that_show_their_place_in_the_window_are_warned_about():
+    with pytest.warns(PointWarning, match=r"a pattern that repeats every 4 frames .* take windows, or pool"):
+        open_points([make_track()], PointSettings("frames"))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        open_points([make_track()], PointSettings("frames", pool_s=0.4))
+        open_points([make_track(stride=1)], PointSettings("frames"))
+        open_points([make_track()])

@@ -238,8 +238,8 @@ def _probe(results: DemoResults) -> "Section":
 
     report = results.evaluation
     raster = ethogram(results.labels, whole_prediction(report), title="Labels above, predictions below")
-    taken = confusion(report, title="What is taken for what", note="percent of the frames of each row")
-    taken.set_ylabel("labels")  # not marked by people
+    note = "percent of the frames of each row"
+    taken = confusion(report, rows="labels", title="What is taken for what", note=note)
     trust = reliability(report, title="Are the scores probabilities?", note="", axes=_small_axes(3.6, 3.4))
     parts: list[Part] = [
         _figure(raster, "Ethogram: labels above predictions over time", beside=False, scroll=True),

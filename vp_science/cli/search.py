@@ -310,7 +310,7 @@ def _print(results: "Results", loaded_s: float) -> None:
         f"searched {index.seconds / 3600:.3g} h: {len(index):,} {index.settings.unit} of {len(index.recordings)} "
         f"tracks, in {results.seconds:.2g} s after {loaded_s:.2g} s of loading"
     )
-    if index.untrained:
+    if index.untrained and not results.query.texts:  # of texts it has been said already
         typer.echo("warning: the model was never trained: this tries out the software and finds no behavior", err=True)
     if not len(results):
         typer.echo("found nothing: lower --min-score, or look for something else")

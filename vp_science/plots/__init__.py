@@ -16,12 +16,26 @@ if TYPE_CHECKING:
     from vp_science.plots.map_pictures import medoid_pictures as medoid_pictures
     from vp_science.plots.matrices import confusion as confusion
     from vp_science.plots.raster import ethogram as ethogram
+    from vp_science.plots.report import Section as Section
+    from vp_science.plots.report import write_report as write_report
+    from vp_science.plots.report_parts import CommandsPart as CommandsPart
+    from vp_science.plots.report_parts import FactsPart as FactsPart
+    from vp_science.plots.report_parts import FigurePart as FigurePart
+    from vp_science.plots.report_parts import PicturePart as PicturePart
+    from vp_science.plots.report_parts import TablePart as TablePart
     from vp_science.plots.saving import save as save
     from vp_science.plots.scatter import embedding_map as embedding_map
     from vp_science.plots.similarity import self_similarity as self_similarity
     from vp_science.plots.similarity import strip_frames as strip_frames
 
 _HOME = {
+    "Section": "vp_science.plots.report",
+    "write_report": "vp_science.plots.report",
+    "FigurePart": "vp_science.plots.report_parts",
+    "PicturePart": "vp_science.plots.report_parts",
+    "TablePart": "vp_science.plots.report_parts",
+    "FactsPart": "vp_science.plots.report_parts",
+    "CommandsPart": "vp_science.plots.report_parts",
     "confusion": "vp_science.plots.matrices",
     "embedding_map": "vp_science.plots.scatter",
     "ethogram": "vp_science.plots.raster",

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
+from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from vp_science.errors import FigureError
 from vp_science.plots.lanes import pick

@@ -19,6 +19,8 @@ _QUESTIONS = ("found", "missed", "false", "absent")
 def confusion(
     counts: EvaluationReport | EvaluationFigures | Metrics | pd.DataFrame,
     *,
+    rows: str = "marked by people",
+    columns: str = "found by the probe",
     title: str = "",
     note: str | None = None,
     axes: Axes | None = None,
@@ -31,6 +33,8 @@ def confusion(
     Args:
         counts: an evaluation or its figures, metrics, or frames: rows are labels, columns predictions
             (``frame_metrics.confusion``).
+        rows: where the labels come from.
+        columns: where the others come from.
         title: headline.
         note: small text below it; None says what a number is, and where the encoder is untrained.
         axes: to draw into; None makes a figure.
@@ -53,19 +57,19 @@ def confusion(
     table = table[list(_QUESTIONS)] if questions else table
     values = table.to_numpy(np.float64)
     shares = _question_shares(values) if questions else values / np.maximum(values.sum(axis=1, keepdims=True), 1)
-    rows, columns = values.shape
-    cell = _CELL if max(rows, columns) <= 20 else 0.36
-    axes = axes_for(axes, max(2.2, cell * columns * (1.35 if questions else 1)), max(1.0, cell * rows))
+    high, wide = values.shape
+    cell = _CELL if max(high, wide) <= 20 else 0.36
+    axes = axes_for(axes, max(2.2, cell * wide * (1.35 if questions else 1)), max(1.0, cell * high))
     _draw_cells(axes, shares, values)
     names = [wrapped(str(name), 22) for name in table.index]
-    axes.set_yticks(range(rows), names, color=INK, fontsize=9)
-    axes.set_ylabel("behavior" if questions else "marked by people")
-    axes.set_xlabel("" if questions else "found by the probe")
+    axes.set_yticks(range(high), names, color=INK, fontsize=9)
+    axes.set_ylabel("behavior" if questions else rows)
+    axes.set_xlabel("" if questions else columns)
     if questions:
-        axes.set_xticks(range(columns), ["found", "missed", "falsely found", "left alone"], rotation=35, ha="left")
+        axes.set_xticks(range(wide), ["found", "missed", "falsely found", "left alone"], rotation=35, ha="left")
         axes.axvline(1.5, color="white", linewidth=6)
     else:
-        axes.set_xticks(range(columns), [wrapped(str(name), 18, 1) for name in table.columns], rotation=45, ha="left")
+        axes.set_xticks(range(wide), [wrapped(str(name), 18, 1) for name in table.columns], rotation=45, ha="left")
     axes.xaxis.tick_top()
     axes.tick_params(length=0, colors=INK)
     axes.tick_params(axis="x", pad=1)

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float, Float64, UInt8
 from matplotlib.axes import Axes
 from matplotlib.image import AxesImage
-from mpl_toolkits.axes_grid1 import make_axes_locatable  # type: ignore[import-untyped]
+from mpl_toolkits.axes_grid1 import make_axes_locatable
 
 from vp_science.errors import FigureError
 from vp_science.plots.style import INK, MUTED, UNTRAINED_NOTE, axes_for, headline, size_in_inches
