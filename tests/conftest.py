@@ -3,14 +3,25 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # The suite runs on two cores beside other work: one XLA client per process, no preallocation games.
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+
+# A suite that everybody relies on gives the same answer twice; HYPOTHESIS_PROFILE=explore looks for new examples.
+settings.register_profile("suite", derandomize=True)
+settings.register_profile("explore")
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Helpers beside the golden files: pytest's importlib mode does not put folders on the path.
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_configure(config):
+    # Many small studies here are made of frames; tests/points shows that the warning comes.
+    config.addinivalue_line("filterwarnings", "ignore:frames carry where they stand in their window:UserWarning")
 
 
 @pytest.fixture(scope="session")

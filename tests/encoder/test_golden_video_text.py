@@ -179,13 +179,13 @@ def test_golden_vectors_in_tree_mode():
         "-p",
         "no:cacheprovider",
         "-k",
-        "first_set_of_classes or first_set_of_texts",
+        "first_set_of_texts and pre",
         __file__,
     ]
     root = Path(__file__).resolve().parents[2]
     result = subprocess.run(command, env=environment, cwd=root, capture_output=True, text=True, timeout=240)
     assert result.returncode == 0, result.stdout + result.stderr
-    assert "3 passed" in result.stdout
+    assert "1 passed" in result.stdout
 
 
 def test_models_have_one_interface(second_set):

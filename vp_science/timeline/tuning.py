@@ -33,8 +33,9 @@ def choose_thresholds(
 ) -> Float32[np.ndarray, " behavior"]:
     """For every behavior the threshold with the best figure on these frames, by itself.
 
-    Thresholds lie halfway between neighbouring scores. Of several equally good ones, the one nearest to 0.5 is taken.
-    A behavior that never happens here keeps 0.5. Unknown states and scores (NaN) do not count.
+    Thresholds lie halfway between neighbouring scores, and some score reaches them. Of several equally good ones, the
+    one nearest to 0.5 is taken. A behavior that never happens here keeps 0.5. Unknown states and scores (NaN) do not
+    count.
 
     Args:
         scores: of every frame, one array or one per recording.
