@@ -34,8 +34,8 @@ benchmarks: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/pipeline.py
 	$(BIN)/python benchmarks/preprocess.py
 	$(BIN)/python benchmarks/probes.py
-	$(BIN)/python benchmarks/maps.py
-	$(BIN)/python benchmarks/search.py
+	$(BIN)/python benchmarks/maps.py --points 50000
+	$(BIN)/python benchmarks/search.py speed
 
 $(VENV)/bin/python:
 	scripts/venv $(VENV)

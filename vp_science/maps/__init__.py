@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from vp_science.maps.relation import Relation as Relation
     from vp_science.maps.relation import relate as relate
     from vp_science.maps.settings import MapSettings as MapSettings
+    from vp_science.points import PointSettings as PointSettings
 
 _HOME = {
+    "PointSettings": "vp_science.points",
     "Map": "vp_science.maps.map",
     "MapSettings": "vp_science.maps.settings",
     "Relation": "vp_science.maps.relation",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from vp_science.points import PointSettings as PointSettings
     from vp_science.search.build import build_index as build_index
     from vp_science.search.finding import find as find
     from vp_science.search.index import SearchIndex as SearchIndex
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from vp_science.search.strips import save_strips as save_strips
 
 _HOME = {
+    "PointSettings": "vp_science.points",
     "Example": "vp_science.search.query",
     "Results": "vp_science.search.results",
     "SearchIndex": "vp_science.search.index",
