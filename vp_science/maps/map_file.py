@@ -38,6 +38,7 @@ from vp_science.maps.model import MapModel
 from vp_science.maps.projection import Projection
 from vp_science.maps.settings import MapSettings
 from vp_science.points import PointSettings
+from vp_science.store.contained import contained_dataset
 from vp_science.typing import StrPath
 
 FORMAT = "vp_science.map"
@@ -158,35 +159,16 @@ def _check_format(file: h5py.File, path: Path) -> None:
 
 
 def _check_sizes(file: h5py.File, path: Path) -> None:
-    """Refuse arrays that do not fit together, and those that ``_checked_shape`` refuses."""
+    """Refuse arrays that do not fit together, and those that do not lie in the file or claim more than is there."""
     lengths: dict[str, int] = {}
     for name, (axes, dtype) in _LAYOUT.items():
-        shape = _checked_shape(file, name, len(axes), dtype, path)
+        shape = contained_dataset(file, name, len(axes), (dtype,), path, MapError, _damaged).shape
         for axis, length in zip(axes, shape, strict=True):
             expected = lengths.setdefault(axis, length) if isinstance(axis, str) else axis
             if length != expected:
                 raise _damaged(path, f"/{name} has shape {shape}, the other arrays want {expected}")
     if min(lengths[axis] for axis in ("point", "fit", "component", "dim")) < 1:
         raise _damaged(path, "an array is empty")
-
-
-def _checked_shape(file: h5py.File, name: str, ndim: int, dtype: str, path: Path) -> tuple[int, ...]:
-    """Refuse an array that does not lie in the file, has another type, or claims more than is there."""
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise _damaged(path, f"/{name} is missing")
-    if not isinstance(link, h5py.HardLink):
-        raise MapError(f"expected /{name} of {path} to lie in the file, found a link elsewhere: refused for safety")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise _damaged(path, f"/{name} is not an array")
-    if dataset.is_virtual or dataset.external:
-        raise MapError(f"expected /{name} of {path} to lie in the file, found outside storage: refused for safety")
-    if dataset.ndim != ndim or str(dataset.dtype) != dtype:
-        raise _damaged(path, f"/{name} has shape {dataset.shape} and type {dataset.dtype}")
-    if dataset.compression is not None or dataset.nbytes > dataset.id.get_storage_size():
-        raise _damaged(path, f"/{name} claims {dataset.nbytes} bytes and fewer are there")
-    return tuple(dataset.shape)
 
 
 def _assembled(arrays: dict[str, np.ndarray], path: Path) -> Map:

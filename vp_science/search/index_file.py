@@ -28,6 +28,7 @@ from vp_science.errors import SettingsError, StoreError
 from vp_science.files import sync_folder
 from vp_science.points import PointSettings
 from vp_science.search.index import IndexedRecording, SearchIndex
+from vp_science.store.contained import contained_dataset
 from vp_science.store.files import explain_write_errors, reserve, sync_file
 from vp_science.store.lock import FolderLock
 from vp_science.store.provenance import Provenance
@@ -171,19 +172,12 @@ def _recording(entry: dict[str, Any]) -> IndexedRecording:
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A dataset that lies in this file in one piece, with the expected type, and with as much data as it claims."""
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise _damaged(path, f"/{name} is missing")
-    dataset = file[name] if isinstance(link, h5py.HardLink) else None
-    if dataset is None or not isinstance(dataset, h5py.Dataset) or dataset.is_virtual or dataset.external:
-        raise StoreError(f"expected /{name} of {path} to lie in the file, found a link elsewhere: refused for safety")
+    """A dataset that lies in this file in one piece, so that it can be mapped into memory."""
     ndim, dtype = _LAYOUT[name]
-    if dataset.ndim != ndim or dataset.dtype != np.dtype(dtype).newbyteorder("<") or dataset.chunks is not None:
-        raise _damaged(path, f"/{name} has shape {dataset.shape}, type {dataset.dtype} and chunks {dataset.chunks}")
+    dataset = contained_dataset(file, name, ndim, (np.dtype(dtype).name,), path, StoreError, _damaged)
     there = path.stat().st_size - (dataset.id.get_offset() or 0)
-    if dataset.nbytes > min(dataset.id.get_storage_size(), there):
-        raise _damaged(path, f"/{name} claims {dataset.nbytes} bytes and they are not there")
+    if dataset.chunks is not None or dataset.dtype.byteorder == ">" or dataset.nbytes > there:
+        raise _damaged(path, f"/{name} does not lie in it in one piece")
     return dataset
 
 

@@ -13,12 +13,12 @@ import numpy as np
 
 from vp_science.errors import AnnotationError, StoreError
 from vp_science.journal.log import refuse_unfinished
+from vp_science.store.contained import contained_dataset, contained_member
 from vp_science.store.ethogram import FORMAT, GROUP, SCHEMA, SUBJECTS, group_name
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.ethogram import Ethogram
 from vp_science.typing import StrPath
 
-_MAX_DEFLATE = 1100
 _MAX_TEXT = 64 << 20
 
 
@@ -137,13 +137,7 @@ def _damaged(path: Path, reason: str) -> StoreError:
 
 
 def _inside(group: h5py.Group, name: str, path: Path) -> Any:
-    """A member that lies in this file; None when there is none."""
-    link = group.get(name, getlink=True)
-    if link is None:
-        return None
-    if not isinstance(link, h5py.HardLink):
-        raise StoreError(f"expected {group.name}/{name} of {path} to lie in the file, found a link: refused for safety")
-    return group[name]
+    return contained_member(group, name, path, StoreError)
 
 
 def _probes(file: h5py.File, path: Path) -> list[h5py.Group]:
@@ -225,18 +219,7 @@ def _states_and_scores(probe: h5py.Group, group: h5py.Group, path: Path) -> tupl
 
 
 def _dataset(group: h5py.Group, name: str, ndim: int, dtype: str, path: Path) -> h5py.Dataset:
-    """A dataset in this file, of the expected type, with as much data as it claims."""
-    dataset = _inside(group, name, path)
-    if not isinstance(dataset, h5py.Dataset):
-        raise _damaged(path, f"{group.name}/{name} is missing")
-    if dataset.is_virtual or dataset.external:
-        raise StoreError(f"expected {dataset.name} of {path} to lie in the file, found outside storage: refused")
-    if dataset.ndim != ndim or str(dataset.dtype) != dtype:
-        raise _damaged(path, f"{dataset.name} has shape {dataset.shape} and type {dataset.dtype}")
-    stored = dataset.id.get_storage_size() * (1 if dataset.compression is None else _MAX_DEFLATE)
-    if dataset.nbytes > stored:
-        raise _damaged(path, f"{dataset.name} claims {dataset.nbytes} bytes and {stored} are there")
-    return dataset
+    return contained_dataset(group, name, ndim, (dtype,), path, StoreError, _damaged)
 
 
 def _catalogue(probe: h5py.Group, path: Path) -> Behaviors:

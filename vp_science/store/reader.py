@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Float64, Int64
 
 from vp_science.errors import SettingsError, StoreError
+from vp_science.store.contained import contained_dataset
 from vp_science.store.hdf5 import FORMAT, SCHEMA
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.provenance import Provenance
@@ -27,7 +28,6 @@ _LAYOUT = {
     "window_stop": (1, ("int64",)),
     "damaged_frames": (1, ("int64",)),
 }
-_MAX_DEFLATE = 1100
 _CACHE_BYTES = 16 << 20
 
 
@@ -218,24 +218,8 @@ def _check_format(file: h5py.File, path: Path) -> None:
 
 
 def _dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
-    """A dataset that lies in this file, with the expected type, and with as much data as it claims."""
-    link = file.get(name, getlink=True)
-    if link is None:
-        raise _damaged(path, f"/{name} is missing")
-    if not isinstance(link, h5py.HardLink):
-        raise StoreError(f"expected /{name} of {path} to lie in the file, found a link elsewhere: refused for safety")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise _damaged(path, f"/{name} is not an array")
-    if dataset.is_virtual or dataset.external:
-        raise StoreError(f"expected /{name} of {path} to lie in the file, found outside storage: refused for safety")
     ndim, dtypes = _LAYOUT[name]
-    if dataset.ndim != ndim or str(dataset.dtype) not in dtypes:
-        raise _damaged(path, f"/{name} has shape {dataset.shape} and type {dataset.dtype}")
-    stored = dataset.id.get_storage_size() * (1 if dataset.compression is None else _MAX_DEFLATE)
-    if dataset.nbytes > stored:
-        raise _damaged(path, f"/{name} claims {dataset.nbytes} bytes and {stored} are there")
-    return dataset
+    return contained_dataset(file, name, ndim, dtypes, path, StoreError, _damaged)
 
 
 def _check_shapes(datasets: dict[str, h5py.Dataset], provenance: Provenance, path: Path) -> None:
