@@ -22,10 +22,10 @@ def test_a_stack_in_blocks_equals_its_layers_one_by_one(shape, padded, monkeypat
     x = jax.random.normal(jax.random.key(1), (*shape, 16))
     valid = jnp.arange(shape[0] * shape[1]).reshape(shape[:2]) % 3 > 0 if padded else None
     expected = x
+    run = jax.jit(lambda layer, x: layer(x, valid, jnp.dtype("float32")))
     for index in range(2):
-        layer = jax.tree.map(lambda leaf, index=index: leaf[index], stack.x_layers)
-        expected = layer(expected, valid, jnp.dtype("float32"))
-    found = stack(x, valid, jnp.dtype("float32"))
+        expected = run(jax.tree.map(lambda leaf, index=index: leaf[index], stack.x_layers), expected)
+    found = jax.jit(lambda stack, x: stack(x, valid, jnp.dtype("float32")))(stack, x)
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 

@@ -74,10 +74,10 @@ def test_first_set_of_videos(first_set):
     assert_close(tokens, io["spatiotemporal_features"], 1e-5)
     spatial = model.spatial(video.reshape(-1, *video.shape[2:]))
     assert_close(spatial.reshape(io["spatial_features"].shape), io["spatial_features"], 1e-5)
-    assert_close(model.embed_video(video), io["video_embeddings"], 1e-6)
-    assert_close(model.embed_video(video, normalize=False), io["video_embeddings_unnormalized"], 1e-5)
-    assert_close(model.pool_frames(grid_of(tokens, video.shape[1])), io["frame_embeddings"], 1e-6)
-    assert_close(model.window_vectors(grid_of(tokens, video.shape[1])), io["video_embeddings"], 1e-6)
+    grid = grid_of(tokens, video.shape[1])
+    assert_close(model.pool_clips(grid, normalize=False), io["video_embeddings_unnormalized"], 1e-5)
+    assert_close(model.pool_frames(grid), io["frame_embeddings"], 1e-6)
+    assert_close(model.window_vectors(grid), io["video_embeddings"], 1e-6)
 
 
 def test_first_set_of_texts(first_set):
@@ -102,9 +102,10 @@ def test_second_set_of_videos(second_set):
     model, io, _ = second_set
     video = jnp.asarray(io["in/video"])
     assert_close(model(video), io["out/spatiotemporal_features"], 1e-5)
+    grid = grid_of(model(video), 4)
     assert_close(model.embed_video(video), io["out/video_embeddings"], 1e-6)
-    assert_close(model.embed_video(video, normalize=False), io["out/video_embeddings_unnormalized"], 1e-5)
-    assert_close(model.pool_frames(grid_of(model(video), 4)), io["out/frame_embeddings"], 1e-6)
+    assert_close(model.pool_clips(grid, normalize=False), io["out/video_embeddings_unnormalized"], 1e-5)
+    assert_close(model.pool_frames(grid), io["out/frame_embeddings"], 1e-6)
 
 
 @pytest.mark.parametrize(

@@ -37,11 +37,16 @@ def test_blocks_change_nothing(length, size, mask, cap):
         seen = jax.random.bernoulli(jax.random.key(5), 0.6, (3, 1, length))
     elif mask == "rows":
         seen = jnp.tril(jnp.ones((3, length, length), bool)).at[1, 2].set(False)
-    expected = attend(query, key, value, seen, cap, F32)
+
+    def run():
+        # A new function every time: the sizes of blocks are read when it is traced.
+        return jax.jit(lambda q, k, v: attend(q, k, v, seen, cap, F32))(query, key, value)
+
+    expected = run()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(attention, "LONG_SEQUENCE", 4)
         patch.setattr(attention, "BLOCK_LOGITS", size)
-        np.testing.assert_allclose(attend(query, key, value, seen, cap, F32), expected, atol=2e-6)
+        np.testing.assert_allclose(run(), expected, atol=2e-6)
 
 
 def test_memory_of_the_logits_does_not_grow_with_the_clip():
