@@ -1,5 +1,6 @@
 """Making a map: what goes in, what is refused, and how much memory it takes."""
 
+import sys
 import tracemalloc
 
 import map_study
@@ -8,7 +9,7 @@ import pandas as pd
 import probe_study
 import pytest
 
-from vp_science.errors import MapError, ProbeError
+from vp_science.errors import MapError, MissingExtraError, ProbeError
 from vp_science.maps import make as making
 from vp_science.maps import make_map, projection, relate
 from vp_science.points import PointSettings, open_points
@@ -145,3 +146,9 @@ def test_memory_does_not_grow_with_the_vectors(monkeypatch):
         tracemalloc.stop()
         assert len(made) == rows - 1
     assert peaks[2] - peaks[1] < 15_000 * 4 * dim / 4, f"{[peak >> 10 for peak in peaks]} KiB"
+
+
+def test_a_missing_package_is_named_before_any_work(monkeypatch):
+    monkeypatch.setitem(sys.modules, "pacmap", None)
+    with pytest.raises(MissingExtraError, match=r'needs the package "pacmap".*vp-science\[maps\]'):
+        make_map([], method="pacmap")

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float32, Float64, Int32, Int64
 
-from vp_science.errors import MapError
+from vp_science.errors import MapError, require_extra
 from vp_science.maps.clusters import find_clusters, find_medoid
 from vp_science.maps.layouts import lay_out
 from vp_science.maps.map import CLUSTER_COLUMNS, Map
@@ -61,7 +61,10 @@ def make_map(
         MapError: when a setting is unknown or out of range, or there are too few points to map.
         ProbeError: when tracks were made with different settings.
         StoreError: when a track is closed or damaged.
+        MissingExtraError: when the method is PaCMAP and it is not installed.
     """
+    if method == "pacmap":
+        require_extra("pacmap", "maps")  # before the hours that the rest may take
     wanted = _map_settings(
         options | {"method": method, "num_pca": num_pca, "cluster": cluster, "seed": seed, "fit_points": fit_points}
     )
