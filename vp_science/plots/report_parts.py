@@ -201,8 +201,10 @@ def _figure(data: bytes, kind: str, alt: str, caption: str, width: int | None = 
 
 
 def _cell(value: object) -> str:
-    if isinstance(value, bool | str) or value is None:
-        return f"<td{_WORDS}>{escape('' if value is None else str(value))}</td>"
+    if value is None:  # what pandas before 3 leaves of a missing text
+        return f"<td{_WORDS}>\u2013</td>"
+    if isinstance(value, bool | str):
+        return f"<td{_WORDS}>{escape(str(value))}</td>"
     if isinstance(value, float | np.floating):
         return f"<td>{value:.2f}</td>" if np.isfinite(value) else "<td>\u2013</td>"
     return f"<td>{escape(str(value))}</td>"
