@@ -4,6 +4,7 @@ The module is not called ``embed``: a submodule of that name would hide the func
 """
 
 import os
+import re
 import time
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sequence
@@ -538,3 +539,9 @@ def checkpoint_identity(encoder: VideoModel) -> str:
     """The identity of the weights; a file that was renamed is still the same file."""
     checkpoint = encoder.info.checkpoint
     return checkpoint if encoder.info.untrained else checkpoint.split(" ")[0]
+
+
+def checkpoint_seed(identity: object) -> int | None:
+    """The seed that untrained weights were made from; None for weights of a file. The other way from ``ModelInfo``."""
+    seed = re.fullmatch(r"seed:(\d+) \(untrained\)", str(identity))
+    return int(seed[1]) if seed else None

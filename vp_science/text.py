@@ -6,7 +6,6 @@ README). Of video-text models in general a study of capuchin behaviors found tha
 (arXiv 2505.05681). So a text is a way to find first examples, never a label.
 """
 
-import re
 import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -17,7 +16,7 @@ from jaxtyping import Float32
 from vp_science.checkpoints.load import load_encoder
 from vp_science.checkpoints.registry import PRESETS
 from vp_science.checkpoints.tokenizer import TextWarning, Tokenizer, load_tokenizer
-from vp_science.embedding import checkpoint_identity
+from vp_science.embedding import checkpoint_identity, checkpoint_seed
 from vp_science.encoder.config import VideoTextConfig, read_config
 from vp_science.encoder.video_text import VideoTextModel
 from vp_science.errors import CheckpointError, SettingsError
@@ -28,7 +27,6 @@ from vp_science.typing import StrPath
 if TYPE_CHECKING:
     import pandas as pd
 
-_SEED = re.compile(r"seed:(\d+) \(untrained\)")
 _BATCH = 64
 
 
@@ -67,9 +65,9 @@ def text_scores(
     if len(set(texts)) < len(texts):
         raise SettingsError(f"texts: expected every text once, found {list(texts)}")
     points = open_points(tracks)
+    check_contrastive(tracks[0])
     source = model if model is not None else tracks[0]
     vectors = embed_texts(texts, source, weights=weights, tokenizer=tokenizer, offline=offline)
-    check_contrastive(tracks[0])
     scores = np.concatenate([windows @ vectors.T for _, windows in points.chunks()])
     when = {
         "recording": np.array(points.recordings, object)[points.recording],
@@ -129,9 +127,9 @@ def load_text_model(track: EmbeddingTable, *, weights: StrPath | None = None, of
     check_contrastive(track)
     made = track.provenance
     name = made.model if made.model in PRESETS else read_config(made.encoder_config)
-    seed = _SEED.fullmatch(made.checkpoint) if weights is None else None
+    seed = checkpoint_seed(made.checkpoint) if weights is None else None
     # Sentences are few: float32 costs nothing here, whatever the videos were embedded with.
-    model = load_encoder(name, weights, "float32", seed=int(seed[1]) if seed else None, offline=offline)
+    model = load_encoder(name, weights, "float32", seed=seed, offline=offline)
     assert isinstance(model, VideoTextModel)
     if checkpoint_identity(model) != made.checkpoint:
         raise CheckpointError(

@@ -1,20 +1,17 @@
 """The encoder that a probe was trained with: loaded when the first recording needs it, and checked."""
 
-import re
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vp_science.checkpoints.load import load_encoder
-from vp_science.embedding import EmbedSettings, check_settings, checkpoint_identity
+from vp_science.embedding import EmbedSettings, check_settings, checkpoint_identity, checkpoint_seed
 from vp_science.encoder.family import VideoModel
 from vp_science.errors import ProbeError, SettingsError, VPScienceError
 from vp_science.store.provenance import json_differences, plain_json
 from vp_science.typing import StrPath
 from vp_science.video.crop_path import FollowSettings
 from vp_science.video.preprocess import Preprocess
-
-_SEED = re.compile(r"seed:(\d+) \(untrained\)")
 
 
 def embed_settings(settings: dict[str, Any]) -> EmbedSettings:
@@ -107,9 +104,9 @@ class EncoderFor:
             return self._loaded
 
     def _load(self) -> VideoModel:
-        seed = _SEED.fullmatch(str(self.settings.get("checkpoint")))
-        if seed and self.weights is None:
-            return load_encoder(self._name, precision=self.precision, seed=int(seed[1]), offline=self.offline)
+        seed = checkpoint_seed(self.settings.get("checkpoint"))
+        if seed is not None and self.weights is None:
+            return load_encoder(self._name, precision=self.precision, seed=seed, offline=self.offline)
         return load_encoder(self._name, self.weights, self.precision, offline=self.offline)
 
     @property

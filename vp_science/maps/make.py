@@ -84,18 +84,8 @@ def make_map(
         coordinates, label, strength = _place_all(model, vectors, rows, progress)
         table = _cluster_table(points, final, vectors, coordinates, label, strength)
     table["stability"] = stability
-    return Map(
-        coordinates=coordinates,
-        recordings=points.recordings,
-        recording=points.recording,
-        start_s=points.start_s,
-        stop_s=points.stop_s,
-        cluster=label,
-        strength=strength,
-        clusters=table,
-        provenance=_provenance(points, model, projection, agreement),
-        settings=points.settings,
-        model=model,
+    return _map_of(
+        points, model, (coordinates, label, strength), table, _provenance(points, model, projection, agreement)
     )
 
 
@@ -109,6 +99,18 @@ def place_tracks(made: Map, tracks: Sequence[EmbeddingTable], progress: Progress
         label, strength = _assign_all(made.model, vectors, coordinates)
         table = _cluster_table(points, made.model.settings, vectors, coordinates, label, strength, len(made.clusters))
     table["name"], table["stability"] = made.clusters["name"], made.clusters["stability"]
+    provenance = made.provenance | _track_records(points.tracks) | {"placed_in": made.id}
+    return _map_of(points, made.model, (coordinates, label, strength), table, provenance)
+
+
+def _map_of(
+    points: Points,
+    model: MapModel,
+    placed: tuple[np.ndarray, np.ndarray, np.ndarray],
+    clusters: pd.DataFrame,
+    provenance: dict[str, Any],
+) -> Map:
+    coordinates, label, strength = placed
     return Map(
         coordinates=coordinates,
         recordings=points.recordings,
@@ -117,10 +119,10 @@ def place_tracks(made: Map, tracks: Sequence[EmbeddingTable], progress: Progress
         stop_s=points.stop_s,
         cluster=label,
         strength=strength,
-        clusters=table,
-        provenance=made.provenance | _track_records(points.tracks) | {"placed_in": made.id},
-        settings=made.settings,
-        model=made.model,
+        clusters=clusters,
+        provenance=provenance,
+        settings=points.settings,
+        model=model,
     )
 
 
