@@ -9,7 +9,7 @@ import pytest
 
 import vp_science as vp
 
-NAMESPACES = ("maps", "plots", "search")
+NAMESPACES = ("maps", "plots", "search", "sessions")
 ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -50,7 +50,7 @@ def test_functions_stay_functions_in_any_order(first):
     code = (
         f"import vp_science as vp; vp.{first}\n"
         "import vp_science.cli.app, vp_science.plots\n"
-        "assert all(callable(getattr(vp, n)) for n in vp.__all__ if n not in ('maps', 'plots', 'search'))\n"
+        f"assert all(callable(getattr(vp, n)) for n in vp.__all__ if n not in {NAMESPACES})\n"
         "from vp_science import *\n"
         "assert callable(embed)\n"
     )

@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from vp_science import maps as maps
     from vp_science import plots as plots
     from vp_science import search as search
+    from vp_science import sessions as sessions
     from vp_science.annotating.run import annotate as annotate
     from vp_science.annotations.formats import read_annotations as read_annotations
     from vp_science.annotations.formats import write_annotations as write_annotations
     from vp_science.checkpoints.load import load_encoder as load_encoder
-    from vp_science.checkpoints.save import save_weights as save_weights
     from vp_science.embedding import BatchError as BatchError
     from vp_science.embedding import embed as embed
     from vp_science.encoder.config import EncoderConfig as EncoderConfig
@@ -65,8 +65,8 @@ _HOME = {
     "read_ethogram": "vp_science.store.ethogram_reader",
     "sample_recording": "vp_science.samples",
     "save_probe": "vp_science.probes.bundle",
-    "save_weights": "vp_science.checkpoints.save",
     "search": "vp_science.search",
+    "sessions": "vp_science.sessions",
     "text_scores": "vp_science.text",
     "window_samples": "vp_science.probes.samples",
     "write_annotations": "vp_science.annotations.formats",

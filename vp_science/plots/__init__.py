@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from vp_science.plots.graph import transitions as transitions
     from vp_science.plots.map_pictures import medoid_pictures as medoid_pictures
     from vp_science.plots.matrices import confusion as confusion
+    from vp_science.plots.palette import behavior_looks as behavior_looks
+    from vp_science.plots.palette import looks as looks
     from vp_science.plots.raster import ethogram as ethogram
     from vp_science.plots.report import Section as Section
     from vp_science.plots.report import write_report as write_report
@@ -36,9 +38,11 @@ _HOME = {
     "TablePart": "vp_science.plots.report_parts",
     "FactsPart": "vp_science.plots.report_parts",
     "CommandsPart": "vp_science.plots.report_parts",
+    "behavior_looks": "vp_science.plots.palette",
     "confusion": "vp_science.plots.matrices",
     "embedding_map": "vp_science.plots.scatter",
     "ethogram": "vp_science.plots.raster",
+    "looks": "vp_science.plots.palette",
     "medoid_pictures": "vp_science.plots.map_pictures",
     "precision_recall": "vp_science.plots.curves",
     "reliability": "vp_science.plots.curves",

@@ -1,0 +1,1 @@
+"""VideoPrism beside the video: the napari panel of vp_science."""

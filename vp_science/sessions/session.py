@@ -1,0 +1,248 @@
+"""A session: the recordings of one experiment, and everything that is made of them, in one folder.
+
+::
+
+    <folder>/session.json            recordings, settings of the panel
+             labels.log.jsonl        labels, edit by edit (label_log.py)
+             tracks/                 <id>.embeddings.h5, the same files that ``vp-science embed`` writes
+             predictions/            <id>.ethogram.h5, the same files that ``vp-science annotate`` writes
+             probes/<probe id>/      probe bundles
+             maps/  search/          map.map.h5, index.search.h5
+             cache/                  may be deleted at any time
+
+Recordings are never moved, copied or changed. Those below the folder that holds the session folder are named by their
+relative path, so that the whole can be moved; a name from the file never leads out of there. Where recordings lie
+elsewhere, the file keeps only their name and size, and this user's own settings say where they are (``places.py``).
+"""
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from vp_science.errors import StoreError
+from vp_science.files import write_atomically
+from vp_science.sessions.label_log import LOG_NAME, LabelLog, open_label_log
+from vp_science.sessions.labelbook import LabelBook
+from vp_science.sessions.places import Places
+from vp_science.typing import JSON, StrPath
+
+SESSION_NAME = "session.json"
+FOLDER_NAME = "vp_science_session"
+_FORMAT = {"format": "vp_science.session", "schema": 1}
+_MOST_BYTES = 64 << 20
+
+
+@dataclass(frozen=True)
+class SessionRecording:
+    """One recording of a session.
+
+    Attributes:
+        id: names it in labels, tracks and predictions; unique in the session and never changed.
+        path: where it lies; None while nobody has said where (it moved, or came from another computer).
+        name: of the file or folder.
+        poses: its pose file, None for none.
+    """
+
+    id: str
+    path: Path | None
+    name: str
+    poses: Path | None = None
+
+
+class Session:
+    """An open session; made by ``open_session``. One process at a time has it open.
+
+    Attributes:
+        folder: the session folder.
+        settings: what the panel remembers: plain JSON by name. Call ``save`` after changing it.
+        log: the labels on disk.
+    """
+
+    def __init__(self, folder: Path, lock: FileLock, log: LabelLog, places: Places) -> None:
+        self.folder = folder
+        self.settings: dict[str, JSON] = {}
+        self.log = log
+        self._lock = lock
+        self._places = places
+        self._recordings: dict[str, SessionRecording] = {}
+
+    @property
+    def labels(self) -> LabelBook:
+        """The labels."""
+        return self.log.book
+
+    @property
+    def recordings(self) -> tuple[SessionRecording, ...]:
+        """In the order in which they were added."""
+        return tuple(self._recordings.values())
+
+    @property
+    def root(self) -> Path:
+        """The folder that holds the session folder; recordings below it move with the session."""
+        return self.folder.parent
+
+    def __contains__(self, recording_id: object) -> bool:
+        return recording_id in self._recordings
+
+    def recording(self, recording_id: str) -> SessionRecording:
+        """One recording.
+
+        Raises:
+            StoreError: when there is none of this id.
+        """
+        try:
+            return self._recordings[recording_id]
+        except KeyError:
+            raise StoreError(f"expected a recording of the session {self.folder}, found {recording_id!r}") from None
+
+    def add(self, path: StrPath, poses: StrPath | None = None) -> SessionRecording:
+        """Add a recording, or find it when it is there already. Call ``save`` afterwards.
+
+        The id is the name without its ending; a second recording of that name keeps its ending, a third gets a number.
+        """
+        where = Path(path).resolve()
+        for known in self.recordings:
+            if known.path is not None and known.path == where:
+                return known if poses is None else self._put(known.id, where, poses)
+        lost = [known for known in self.recordings if known.path is None and known.name == where.name]
+        name = lost[0].id if lost else self._free_id(where)
+        return self._put(name, where, poses)
+
+    def _free_id(self, where: Path) -> str:
+        stem = where.name if where.is_dir() else where.stem
+        tried = [stem, where.name, *(f"{stem}-{number}" for number in range(2, len(self._recordings) + 3))]
+        return next(name for name in tried if name not in self._recordings)
+
+    def _put(self, name: str, where: Path, poses: StrPath | None) -> SessionRecording:
+        old = self._recordings.get(name)
+        pose_file = Path(poses).resolve() if poses is not None else (old.poses if old else None)
+        self._recordings[name] = SessionRecording(name, where, where.name, pose_file)
+        return self._recordings[name]
+
+    def remove(self, recording_id: str) -> None:
+        """Take a recording off the list; its labels, its track and the recording itself stay where they are."""
+        self.recording(recording_id)
+        del self._recordings[recording_id]
+
+    def subfolder(self, name: str) -> Path:
+        """``tracks``, ``predictions``, ``probes``, ``maps``, ``search`` or ``cache``; made when it is not there."""
+        path = self.folder / name
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+    def save(self) -> None:
+        """Write ``session.json``.
+
+        Raises:
+            StoreError: when the disk refuses.
+        """
+        record = _FORMAT | {"settings": self.settings, "recordings": [self._to_json(r) for r in self.recordings]}
+        content = json.dumps(record, ensure_ascii=False, indent=1, allow_nan=False).encode()
+        try:
+            write_atomically(self.folder / SESSION_NAME, lambda file: file.write(content))
+            self._places.save()
+        except OSError as error:
+            raise StoreError(f"cannot write {self.folder / SESSION_NAME} ({error.strerror or error})") from error
+
+    def close(self) -> None:
+        """Save, stop logging and let others open the session."""
+        try:
+            self.save()
+            self.log.close()
+        finally:
+            self._lock.release()
+
+    def _to_json(self, one: SessionRecording) -> dict[str, JSON]:
+        record: dict[str, JSON] = {"id": one.id, "name": one.name}
+        for key, path in (("path", one.path), ("poses", one.poses)):
+            if path is None:
+                continue
+            if path.is_relative_to(self.root):
+                record[key] = path.relative_to(self.root).as_posix()
+            else:
+                self._places.remember(self.folder, one.id, key, path)
+        return record
+
+    def _from_json(self, record: Any) -> SessionRecording:
+        name, shown = record["id"], record["name"]
+        if not isinstance(name, str) or not isinstance(shown, str) or not name or "/" in name or name in (".", ".."):
+            raise ValueError(f"the recording {name!r}")
+        paths = {key: self._place(record.get(key), name, key) for key in ("path", "poses")}
+        return SessionRecording(name, paths["path"], shown, paths["poses"])
+
+    def _place(self, relative: Any, name: str, key: str) -> Path | None:
+        """Where a recording lies: below the root, or where this user's settings say."""
+        if isinstance(relative, str):
+            place = (self.root / relative).resolve()
+            return place if place.is_relative_to(self.root) and place.exists() else None
+        return self._places.find(self.folder, name, key)
+
+
+def session_folder(recording: StrPath) -> Path:
+    """Where the session of a recording is kept unless somebody chooses another place: beside it."""
+    return Path(recording).resolve().parent / FOLDER_NAME
+
+
+def open_session(folder: StrPath, places: StrPath | None = None) -> Session:
+    """Open a session folder; one that is not there or empty becomes a new session.
+
+    Args:
+        folder: the session folder.
+        places: file that remembers where recordings outside the session's parent folder lie; None takes the user's own.
+
+    Raises:
+        StoreError: when another process has it open, it cannot be written, or it is damaged.
+    """
+    where = Path(folder).resolve()
+    try:
+        where.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(where / ".lock", timeout=0)
+        lock.acquire()
+    except Timeout as error:
+        raise StoreError(f"{where}: expected a session that nobody uses, found one open in another window") from error
+    except OSError as error:
+        raise StoreError(
+            f"{where}: expected a folder that can be written, found {error.strerror or error}: choose another folder"
+        ) from error
+    try:
+        session = Session(where, lock, open_label_log(where / LOG_NAME), Places(places))
+        _load(session, where / SESSION_NAME)
+        return session
+    except BaseException:
+        lock.release()
+        raise
+
+
+def _load(session: Session, path: Path) -> None:
+    if not path.exists():
+        return
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            raise ValueError("far too large")
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if {key: record[key] for key in _FORMAT} != _FORMAT or not isinstance(record["settings"], dict):
+            raise ValueError("another format or version")
+        session.settings = record["settings"]
+        for entry in record["recordings"]:
+            one = session._from_json(entry)
+            session._recordings[one.id] = one
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise StoreError(
+            f"{path}: expected a session, found something else ({error}): restore it from a copy, or delete it (labels "
+            "and tracks stay) and add the recordings again"
+        ) from error
+
+
+def find_track(session: Session, recording_id: str, folders: Sequence[Path] = ()) -> Path | None:
+    """The finished track of a recording: in the session, beside the recording, or in other folders."""
+    one = session.recording(recording_id)
+    beside: Iterable[Path] = () if one.path is None else (one.path.parent, one.path.parent / "embeddings")
+    for folder in (session.folder / "tracks", *folders, *beside):
+        path = folder / f"{recording_id}.embeddings.h5"
+        if path.is_file():
+            return path
+    return None
