@@ -8,6 +8,8 @@ from typing import Any
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
 _GRACE_MS = 3000
+_IDLE_MS = 10 * 60 * 1000
+"""A worker that nobody needs for so long gives its memory back."""
 
 
 class JobRunner(QObject):
@@ -36,9 +38,11 @@ class JobRunner(QObject):
         self._buffer = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._errors = b""
-        self._waiting: dict[str, Any] | None = None
         self.job: str | None = None
         self.paused = False
+        self._rest = QTimer(self)
+        self._rest.setSingleShot(True)
+        self._rest.timeout.connect(self.close)
 
     @property
     def running(self) -> bool:
@@ -54,6 +58,7 @@ class JobRunner(QObject):
         if self.running:
             raise RuntimeError(f"expected no job under way, found {self.job}: wait for idle, or cancel it")
         self.job, self.paused, self._errors = job, False, b""
+        self._rest.stop()
         if self._process is None:
             self._launch()
         self._write({"job": job, "request": request})
@@ -78,6 +83,7 @@ class JobRunner(QObject):
 
     def close(self) -> None:
         """End the process; finished work stays."""
+        self._rest.stop()
         process, self._process, self.job = self._process, None, None
         if process is None:
             return
@@ -136,6 +142,7 @@ class JobRunner(QObject):
         self.job, self.paused = None, False
         tell()
         if not self.running:
+            self._rest.start(_IDLE_MS)
             self.idle.emit()
 
     def _finished(self, *_: Any) -> None:

@@ -58,7 +58,9 @@ class PanelState:
         predictions: by recording id.
         moments: chosen moments of any recording (lasso, search hits), for montage, timeline and labelling.
         hide_predictions: nobody shall see predictions now (ground truth is being labelled).
-        shower: what ``show`` does; the workbench sets it.
+        shower: what ``show`` does; the workbench sets it, and the next two.
+        session_opener: what ``open_session`` does.
+        recordings_opener: what ``open_recordings`` does.
     """
 
     viewer: Any
@@ -73,6 +75,8 @@ class PanelState:
     moments: list[Moment] = field(default_factory=list)
     hide_predictions: bool = False
     shower: Callable[[str, float | None], None] | None = None
+    session_opener: Callable[[Path], None] | None = None
+    recordings_opener: Callable[[list[Path]], None] | None = None
 
     session_changed = Signal()
     """Another session, or recordings were added or removed."""
@@ -99,8 +103,32 @@ class PanelState:
         return None if self.session is None else self.session.labels
 
     def open_session(self, folder: Path) -> None:
-        """Open a session folder instead of the present one."""
-        session = vp.sessions.open_session(folder)
+        """Open a session folder instead of the present one: in the background when there is a workbench."""
+        if self.session_opener is not None:
+            self.session_opener(folder)
+        else:
+            self.use_session(vp.sessions.open_session(folder))
+
+    def open_recordings(self, paths: Sequence[Path]) -> None:
+        """Add recordings to the session (made beside the first one if there is none) and show the first of them."""
+        if self.recordings_opener is not None:
+            self.recordings_opener(list(paths))
+            return
+        if self.session is None:
+            self.open_session(vp.sessions.session_folder(paths[0]))
+        self.add_recordings(paths)
+
+    def add_recordings(self, paths: Sequence[Path]) -> None:
+        """Add recordings to the open session and show the first of them."""
+        if self.session is None or not paths:
+            return
+        added = [self.session.add(path) for path in paths]
+        self.session.save()
+        self.session_changed.emit()
+        self.show(added[0].id)
+
+    def use_session(self, session: "vp.sessions.Session") -> None:
+        """Work with an open session instead of the present one."""
         self.close_session()
         self.session = session
         session.labels.subscribe(self.labels_changed.emit)
