@@ -3,10 +3,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: help demo test check format benchmarks clean
+.PHONY: help demo napari test check screenshots format benchmarks clean
 
 help:
 	@echo "make demo        install into $(VENV), embed the bundled recording, say where the results are"
+	@echo "make napari      install into $(VENV) with napari and open the panel"
+	@echo "make screenshots make the pictures of the panel in docs/images (long)"
 	@echo "make test        install and run the whole test suite"
 	@echo "make check       ruff, mypy, import-linter"
 	@echo "make format      let ruff format the code"
@@ -16,7 +18,15 @@ help:
 demo: $(VENV)/.installed
 	$(BIN)/vp-science demo --out demo-output
 
+napari: $(VENV)/.installed-napari
+	$(BIN)/vp-science napari
+
+screenshots: $(VENV)/.installed-dev
+	scripts/screen
+	$(BIN)/python docs/screenshots.py
+
 test: $(VENV)/.installed-dev
+	scripts/screen
 	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 check: $(VENV)/.installed-dev
@@ -44,8 +54,12 @@ $(VENV)/.installed: pyproject.toml | $(VENV)/bin/python
 	$(PIP) --editable .
 	@touch $@
 
-$(VENV)/.installed-dev: pyproject.toml | $(VENV)/bin/python
-	$(PIP) --editable ".[dev]"
+$(VENV)/.installed-napari: pyproject.toml plugins/napari/pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable . --editable plugins/napari "napari[pyqt6]"
+	@touch $@
+
+$(VENV)/.installed-dev: pyproject.toml plugins/napari/pyproject.toml | $(VENV)/bin/python
+	$(PIP) --editable ".[dev]" --editable "plugins/napari[testing]"
 	@touch $@ $(VENV)/.installed
 
 clean:

@@ -13,6 +13,8 @@ from vp_science.checkpoints.layout import make_abstract_encoder
 from vp_science.checkpoints.weights import load_into
 from vp_science.encoder.positions import resize_positions
 
+pytestmark = pytest.mark.usefixtures("fully_optimized")
+
 SIZES = ["T1_g4", "T2_g4", "T3_g4", "T6_g4", "T8_g4", "T4_g2", "T4_g3", "T4_g6", "T4_g8", "T5_g7", "nonsquare"]
 
 

@@ -1,0 +1,14 @@
+"""What all tests of the panel share: nobody's own settings are read or changed, and Qt is the binding that CI has."""
+
+import os
+
+import pytest
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_settings(tmp_path_factory, monkeypatch):
+    monkeypatch.setenv("VP_SCIENCE_CONFIG", str(tmp_path_factory.mktemp("config")))
