@@ -14,9 +14,10 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from io import TextIOBase
 from queue import SimpleQueue
-from typing import Any, TextIO
+from typing import Any
 
 from vp_science.errors import VPScienceError
 
@@ -94,7 +95,7 @@ def run_job(name: str, request: Mapping[str, Any], report: Reporter) -> dict[str
     return result
 
 
-def serve(lines: TextIO, out: TextIO) -> None:
+def serve(lines: Iterable[str], out: TextIOBase) -> None:
     """Do jobs until the input ends."""
     guard = threading.Lock()
 
@@ -121,7 +122,7 @@ def serve(lines: TextIO, out: TextIO) -> None:
             )
 
 
-def _listen(lines: TextIO, jobs: "SimpleQueue[Any]", send: Callable[[dict[str, Any]], None]) -> None:
+def _listen(lines: Iterable[str], jobs: "SimpleQueue[Any]", send: Callable[[dict[str, Any]], None]) -> None:
     current: Reporter | None = None
     for line in lines:
         message = json.loads(line)

@@ -3,10 +3,12 @@
 import codecs
 import json
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from qtpy.QtCore import QObject, QProcess, QProcessEnvironment, QTimer, Signal
 
+_WORKER = (sys.executable, "-m", "vp_science.sessions.worker")
 _GRACE_MS = 3000
 _IDLE_MS = 10 * 60 * 1000
 """A worker that nobody needs for so long gives its memory back."""
@@ -32,14 +34,16 @@ class JobRunner(QObject):
     failed = Signal(str)
     idle = Signal()
 
-    def __init__(self, parent: QObject | None = None) -> None:
+    def __init__(self, parent: QObject | None = None, command: Sequence[str] = _WORKER) -> None:
         super().__init__(parent)
+        self._command = list(command)
         self._process: QProcess | None = None
         self._buffer = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._errors = b""
         self.job: str | None = None
         self.paused = False
+        self._stopping = False
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self.close)
@@ -57,7 +61,7 @@ class JobRunner(QObject):
         """
         if self.running:
             raise RuntimeError(f"expected no job under way, found {self.job}: wait for idle, or cancel it")
-        self.job, self.paused, self._errors = job, False, b""
+        self.job, self.paused, self._stopping, self._errors = job, False, False, b""
         self._rest.stop()
         if self._process is None:
             self._launch()
@@ -77,6 +81,7 @@ class JobRunner(QObject):
         """Stop the job: at its next safe point, or after three seconds by ending the process, which is safe, too."""
         if not self.running:
             return
+        self._stopping = True
         self._write({"control": "cancel"})
         process = self._process
         QTimer.singleShot(_GRACE_MS, self, lambda: self._kill(process))
@@ -107,7 +112,7 @@ class JobRunner(QObject):
         process.errorOccurred.connect(self._not_started)
         self._process, self._buffer = process, ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()
-        process.start(sys.executable, ["-m", "vp_science.sessions.worker"])
+        process.start(self._command[0], self._command[1:])
 
     def _write(self, message: dict[str, Any]) -> None:
         if self._process is not None:
@@ -150,6 +155,9 @@ class JobRunner(QObject):
         process, self._process = self._process, None
         if process is not None:
             process.deleteLater()
+        if self._stopping:
+            self._end(self.cancelled.emit)
+            return
         words = self._errors.decode("utf-8", "replace").strip().splitlines()
         last = f" ({words[-1]})" if words else ""
         self._end(lambda: self.failed.emit(f"the worker process ended unexpectedly{last}: start the work again"))
@@ -157,4 +165,4 @@ class JobRunner(QObject):
     def _not_started(self, error: Any) -> None:
         if error == QProcess.ProcessError.FailedToStart:
             self._process = None
-            self._end(lambda: self.failed.emit(f"cannot start {sys.executable}: reinstall vp-science"))
+            self._end(lambda: self.failed.emit(f"cannot start {self._command[0]}: reinstall vp-science"))

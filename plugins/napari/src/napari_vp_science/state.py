@@ -78,6 +78,8 @@ class PanelState:
     session_opener: Callable[[Path], None] | None = None
     recordings_opener: Callable[[list[Path]], None] | None = None
 
+    _stop_listening: Callable[[], object] = field(default=lambda: None, repr=False)
+
     session_changed = Signal()
     """Another session, or recordings were added or removed."""
     recording_changed = Signal(str)
@@ -131,7 +133,7 @@ class PanelState:
         """Work with an open session instead of the present one."""
         self.close_session()
         self.session = session
-        session.labels.subscribe(self.labels_changed.emit)
+        self._stop_listening = session.labels.subscribe(self.labels_changed.emit)
         annotator = session.settings.get("annotator", "")
         self.annotator = annotator if isinstance(annotator, str) else ""
         self.session_changed.emit()
@@ -141,6 +143,7 @@ class PanelState:
         session, self.session = self.session, None
         self.current, self.bout, self.predictions, self.moments = "", None, {}, []
         if session is not None:
+            self._stop_listening()
             session.close()
 
     def show(self, recording_id: str, time_s: float | None = None) -> None:
