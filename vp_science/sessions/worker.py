@@ -34,8 +34,12 @@ JOBS: Mapping[str, str] = {
 """Name -> ``module:function``; a function takes the request and ``Reporter`` and returns a JSON object."""
 
 
-class CancelledError(Exception):
-    """Somebody asked the job to stop."""
+class CancelledError(BaseException):
+    """Somebody asked the job to stop.
+
+    Like ``KeyboardInterrupt`` it is no ``Exception``: what catches failures (a batch whose other recordings shall go on)
+    must not take it for one.
+    """
 
 
 class Reporter:
