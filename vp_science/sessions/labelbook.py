@@ -128,8 +128,8 @@ class LabelBook:
         self,
         recording: str,
         behavior: str,
-        start_s: float,
-        stop_s: float,
+        start_s: int | float,
+        stop_s: int | float,
         *,
         observe: bool = True,
         **fields: Any,
@@ -179,7 +179,9 @@ class LabelBook:
             for bout in chosen:
                 self._set(("bout", bout.id), None)
 
-    def observe(self, recording: str, start_s: float, stop_s: float, *, behavior: str = "", subject: str = "") -> None:
+    def observe(
+        self, recording: str, start_s: int | float, stop_s: int | float, *, behavior: str = "", subject: str = ""
+    ) -> None:
         """Mark time as scored: inside it no bout means that the behavior did not happen."""
         if not start_s < stop_s:
             return
@@ -188,7 +190,13 @@ class LabelBook:
             self._set(("observed", recording), add_observed(self.observed(recording), new))
 
     def forget(
-        self, recording: str, start_s: float, stop_s: float, *, behavior: str | None = None, subject: str | None = None
+        self,
+        recording: str,
+        start_s: int | float,
+        stop_s: int | float,
+        *,
+        behavior: str | None = None,
+        subject: str | None = None,
     ) -> None:
         """Mark time as not scored (of one behavior and subject, or of any); bouts in it stay."""
         with self.step("mark as not scored"):

@@ -16,6 +16,7 @@ elsewhere, the file keeps only their name and size, and this user's own settings
 """
 
 import json
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -183,8 +184,16 @@ class Session:
 
 
 def session_folder(recording: StrPath) -> Path:
-    """Where the session of a recording is kept unless somebody chooses another place: beside it."""
-    return Path(recording).resolve().parent / FOLDER_NAME
+    """Where the session of a recording is kept unless somebody chooses another place.
+
+    Beside the recording; where that folder cannot be written, or belongs to an installed package (the bundled clip),
+    in ``vp_science_sessions`` in this user's home folder.
+    """
+    where = Path(recording).resolve()
+    package = Path(__file__).resolve().parents[1]
+    if os.access(where.parent, os.W_OK) and not where.is_relative_to(package):
+        return where.parent / FOLDER_NAME
+    return Path.home() / "vp_science_sessions" / where.stem
 
 
 def open_session(folder: StrPath, places: StrPath | None = None) -> Session:
