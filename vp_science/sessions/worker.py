@@ -37,8 +37,8 @@ JOBS: Mapping[str, str] = {
 class CancelledError(BaseException):
     """Somebody asked the job to stop.
 
-    Like ``KeyboardInterrupt`` it is no ``Exception``: what catches failures (a batch whose other recordings shall go on)
-    must not take it for one.
+    Like ``KeyboardInterrupt`` it is no ``Exception``: what catches failures, as a batch does whose other recordings shall go
+    on, must not take it for one.
     """
 
 
@@ -149,6 +149,10 @@ def _plain(value: Any) -> Any:
 
 def main() -> None:
     """Serve on standard input and output; whatever libraries print goes to standard error."""
+    # Several workers share one GPU, and the window comes first where they share the processor.
+    os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+    if hasattr(os, "nice"):
+        os.nice(10)
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin, out)
