@@ -213,7 +213,11 @@ from vp_science.checkpoints.fetch import fetch_weights, is_cached
 from vp_science.checkpoints.registry import find_model
 spec = dataclasses.replace(find_model("videoprism-base"), num_parameters=12_000_000)
 assert is_cached(spec) is None
-path = fetch_weights(spec)
+told = []
+path = fetch_weights(spec, on_bytes=lambda come, total: told.append((come, total)))
+size = path.stat().st_size
+assert told[-1] == (size, size), told
+assert all(a <= b for a, b in zip(told, told[1:])), told
 assert is_cached(spec) == path == fetch_weights(spec, offline=True)
 print(json.dumps([path.name, hashlib.sha256(path.read_bytes()).hexdigest()]))
 """

@@ -6,7 +6,9 @@ Two places are looked at before the network: the weights folder, into which a us
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from vp_science.checkpoints.registry import Download, ModelSpec, WeightsFile
 from vp_science.errors import CheckpointError
@@ -14,14 +16,20 @@ from vp_science.typing import StrPath
 
 WEIGHTS_VARIABLE = "VP_SCIENCE_WEIGHTS"
 
+OnBytes = Callable[[int, int], None]
+"""Is told how many bytes have come, and of how many (0: unknown)."""
 
-def fetch_weights(spec: ModelSpec, *, cache_dir: StrPath | None = None, offline: bool = False) -> Path:
+
+def fetch_weights(
+    spec: ModelSpec, *, cache_dir: StrPath | None = None, offline: bool = False, on_bytes: OnBytes | None = None
+) -> Path:
     """The released weights of a model, downloaded unless they are here already.
 
     Args:
         spec: the model.
         cache_dir: the hub's cache, None for its default (``HF_HOME``).
         offline: never use the network; so does the environment variable ``HF_HUB_OFFLINE=1``.
+        on_bytes: is told how far a download is.
 
     Returns:
         The file. Its sha256 has been compared where one is known.
@@ -32,10 +40,12 @@ def fetch_weights(spec: ModelSpec, *, cache_dir: StrPath | None = None, offline:
     """
     if spec.download is None:
         raise CheckpointError(f"{spec.name}: expected released weights, found none for this model: pass weights=PATH")
-    return fetch_file(spec.download, cache_dir=cache_dir, offline=offline)
+    return fetch_file(spec.download, cache_dir=cache_dir, offline=offline, on_bytes=on_bytes)
 
 
-def fetch_file(wanted: Download, *, cache_dir: StrPath | None = None, offline: bool = False) -> Path:
+def fetch_file(
+    wanted: Download, *, cache_dir: StrPath | None = None, offline: bool = False, on_bytes: OnBytes | None = None
+) -> Path:
     """A file of the hub, downloaded unless it is here already; see ``fetch_weights``.
 
     Raises:
@@ -46,7 +56,7 @@ def fetch_file(wanted: Download, *, cache_dir: StrPath | None = None, offline: b
         return _check_file(cached, wanted)
     if offline:
         raise CheckpointError(_explain(wanted, "downloads are switched off (offline)"))
-    return _check_file(_download(wanted, cache_dir), wanted)
+    return _check_file(_download(wanted, cache_dir, on_bytes), wanted)
 
 
 def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | None:
@@ -103,15 +113,17 @@ def _folder(cache_dir: StrPath | None) -> str | None:
     return None if cache_dir is None else os.fspath(cache_dir)
 
 
-def _download(wanted: Download, cache_dir: StrPath | None) -> Path:
+def _download(wanted: Download, cache_dir: StrPath | None, on_bytes: OnBytes | None) -> Path:
     """The first of the files that exists at the pinned revision."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
     absent = []
+    told = {} if on_bytes is None else {"tqdm_class": _bar_that_tells(on_bytes)}
+    where = {"revision": wanted.revision, "cache_dir": _folder(cache_dir)}
     for file in wanted.files:
         try:
-            return Path(hf_hub_download(wanted.repo, file.name, revision=wanted.revision, cache_dir=_folder(cache_dir)))
+            return Path(hf_hub_download(wanted.repo, file.name, **where, **told))
         except RemoteEntryNotFoundError:
             absent.append(file.name)
         except LocalEntryNotFoundError as error:
@@ -121,6 +133,22 @@ def _download(wanted: Download, cache_dir: StrPath | None) -> Path:
             # Whatever the transport raises (its library has changed before), the way out is the same for the user.
             raise CheckpointError(_explain(wanted, f"the download failed ({type(error).__name__}: {error})")) from error
     raise CheckpointError(_explain(wanted, f"the hub has no {' and no '.join(absent)} at this revision"))
+
+
+def _bar_that_tells(on_bytes: OnBytes) -> type[Any]:
+    """A progress bar as the hub's library wants one, which tells instead of drawing."""
+    from huggingface_hub.utils import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            self._come, self._of = int(options.get("initial") or 0), int(options.get("total") or 0)
+            super().__init__(*args, **(options | {"disable": True}))  # nothing is drawn
+
+        def update(self, n: float | None = 1) -> None:
+            self._come += int(n or 0)
+            on_bytes(self._come, self._of)
+
+    return Bar
 
 
 def _explain(wanted: Download, reason: str) -> str:

@@ -37,8 +37,8 @@ JOBS: Mapping[str, str] = {
 class CancelledError(BaseException):
     """Somebody asked the job to stop.
 
-    Like ``KeyboardInterrupt`` it is no ``Exception``: what catches failures, as a batch does whose other recordings shall go
-    on, must not take it for one.
+    Like ``KeyboardInterrupt`` it is no ``Exception``: what catches failures, as a batch does whose other recordings
+    shall go on, must not take it for one.
     """
 
 
