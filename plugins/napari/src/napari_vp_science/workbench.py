@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QApplication, QTabWidget, QVBoxLayout, QWidget
 
 import vp_science as vp
 from napari_vp_science.background import Background
+from napari_vp_science.diagnosis import qt_problem
 from napari_vp_science.labels.page import LabelPage
 from napari_vp_science.map.page import MapPage
 from napari_vp_science.montage import MontageView
@@ -106,6 +107,8 @@ class Workbench(QWidget):
             return
         self.viewer.window.add_dock_widget(self.bottom, name=_DOCK, area="bottom", add_vertical_stretch=False)
         self.window().installEventFilter(self)
+        if (problem := qt_problem()) is not None:
+            self.state.message.emit(problem)
         for layer in list(self.viewer.layers):
             self._adopt(layer)
 
