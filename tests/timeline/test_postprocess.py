@@ -11,8 +11,8 @@ from vp_science.errors import AnnotationError, ProbeError
 from vp_science.timeline.behaviors import Behavior, Behaviors
 from vp_science.timeline.decisions import by_hysteresis, by_threshold
 from vp_science.timeline.ethogram import Ethogram, frame_edges, runs
-from vp_science.timeline.postprocess import PostProcess, apply_postprocess
-from vp_science.timeline.smoothing import clean, running_median
+from vp_science.timeline.postprocess import PostProcess, apply_postprocess, decide
+from vp_science.timeline.smoothing import clean, median_reaches, running_median
 from vp_science.timeline.viterbi import check_rates, fit_transitions, viterbi_path
 
 FPS = 10
@@ -208,6 +208,45 @@ def test_running_median_of_odd_windows_is_the_usual_one():
     windows = np.lib.stride_tricks.sliding_window_view(values, 5, axis=0)
     np.testing.assert_array_equal(found[2:-2], np.median(windows, axis=2))
     np.testing.assert_array_equal(found[[0, -1]], values[[0, -1]])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    num_frames=st.integers(1, 60),
+    width_s=st.sampled_from([0.05, 0.31, 0.47, 1.03]),
+    level=st.sampled_from([0.0, 0.3, 0.5, 0.9]),
+)
+def test_where_a_median_reaches_a_level_is_found_without_sorting(seed, num_frames, width_s, level):
+    rng = np.random.default_rng(seed)
+    time_s = times(num_frames, rng)
+    values = rng.random((num_frames, 2))
+    known = rng.random((num_frames, 2)) > 0.1
+    found = median_reaches(values, time_s, known, width_s, np.full(2, level))
+    np.testing.assert_array_equal(found, (running_median(values, time_s, known, width_s) >= level) & known)
+
+
+@settings(max_examples=80, deadline=None)
+@given(seed=st.integers(0, 2**32 - 1), exclusive=st.booleans(), width_s=st.sampled_from([0.31, 1.03]))
+def test_thresholds_of_smoothed_scores_are_those_of_the_running_median(seed, exclusive, width_s):
+    rng = np.random.default_rng(seed)
+    time_s, behaviors = times(80, rng), catalogue(3, exclusive=exclusive)
+    scores = smooth_scores(rng, 80, 3).astype(np.float64)
+    known = np.repeat(rng.random((80, 1)) > 0.05, 3, axis=1)
+    thresholds = np.array([0.0, 0.3, 0.6])
+    rules = PostProcess(median_s=width_s)
+    smoothed = running_median(scores * known, time_s, known, width_s)
+    expected = by_threshold(smoothed, thresholds, known, exclusive=exclusive)
+    found = decide(scores, time_s, behaviors, thresholds, rules, known).lasting
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_median_is_made_for_the_wanted_frames_alone():
+    values = np.random.default_rng(2).random((60, 1))
+    wanted, everywhere = np.arange(60) % 7 == 0, np.ones((60, 1), bool)
+    found = running_median(values, times(60), everywhere, 0.5, wanted)
+    whole = running_median(values, times(60), everywhere, 0.5)
+    np.testing.assert_array_equal(found, np.where(wanted[:, None], whole, values))
 
 
 def test_a_median_shorter_than_a_frame_changes_nothing():

@@ -15,7 +15,7 @@ from jaxtyping import Bool, Float, Float64, Int8
 from vp_science.errors import ProbeError
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.decisions import between_events, by_hysteresis, by_threshold, events, highest
-from vp_science.timeline.smoothing import clean, running_median
+from vp_science.timeline.smoothing import clean, median_reaches, running_median
 from vp_science.timeline.viterbi import Rates, by_viterbi, check_rates, state_columns
 
 Method = Literal["threshold", "hysteresis", "viterbi"]
@@ -186,6 +186,8 @@ def _decide_states(
     known: Bool[np.ndarray, "frame behavior"],
 ) -> Bool[np.ndarray, "frame behavior"]:
     exclusive = behaviors.exclusive
+    if rules.median_s and rules.method == "threshold":
+        return _decide_by_median(values, time_s, thresholds, float(rules.median_s), known, exclusive=exclusive)
     if rules.median_s:
         values = running_median(values, time_s, known, float(rules.median_s))
     if rules.method == "threshold":
@@ -195,6 +197,24 @@ def _decide_states(
     assert rules.transitions is not None  # checked when the rules were made
     rates = check_rates(rules.transitions, behaviors)
     return by_viterbi(values, time_s, thresholds, known, rates, exclusive=exclusive)
+
+
+def _decide_by_median(
+    values: Float64[np.ndarray, "frame behavior"],
+    time_s: Float64[np.ndarray, " frame"],
+    thresholds: Float64[np.ndarray, " behavior"],
+    width_s: float,
+    known: Bool[np.ndarray, "frame behavior"],
+    *,
+    exclusive: bool,
+) -> Bool[np.ndarray, "frame behavior"]:
+    """``by_threshold`` of the running median, which is computed only where behaviors compete."""
+    more_than_zero = np.nextafter(0.0, 1.0)
+    candidates = median_reaches(values, time_s, known, width_s, np.maximum(thresholds, more_than_zero))
+    if not exclusive:
+        return candidates
+    compete = candidates.sum(axis=1) > 1
+    return highest(running_median(values, time_s, known, width_s, compete), candidates)
 
 
 def clean_up(decision: Decision, rules: PostProcess) -> Int8[np.ndarray, "frame behavior"]:

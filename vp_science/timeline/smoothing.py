@@ -3,6 +3,8 @@
 Frames have durations (``ethogram.frame_edges``), so a recording of variable frame rate is treated as what it is.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Bool, Float64, Int64
 
@@ -26,6 +28,7 @@ def running_median(
     time_s: Float64[np.ndarray, " frame"],
     known: Bool[np.ndarray, "frame behavior"],
     width_s: float,
+    wanted: Bool[np.ndarray, " frame"] | None = None,
 ) -> Float64[np.ndarray, "frame behavior"]:
     """Median over a window of ``width_s`` around the middle of every frame, frames weighted by their time in it.
 
@@ -37,35 +40,96 @@ def running_median(
         time_s: frame times in seconds.
         known: where scores are known; a window never reaches across an unknown frame.
         width_s: width of the window in seconds.
+        wanted: frames for which it is needed; the others keep their value. None means all.
     """
     done, edges, slack = scores.copy(), frame_edges(time_s), tolerance_s(time_s)
     for column in range(scores.shape[1]):
         for first, stop in runs(known[:, column]):
             span = slice(first, stop)
-            done[span, column] = _median_of_run(scores[span, column], edges[first : stop + 1], width_s, slack)
+            rows = np.arange(stop - first) if wanted is None else np.flatnonzero(wanted[span])
+            done[span, column] = _median_of_run(scores[span, column], edges[first : stop + 1], width_s, slack, rows)
     return done
 
 
+def median_reaches(
+    scores: Float64[np.ndarray, "frame behavior"],
+    time_s: Float64[np.ndarray, " frame"],
+    known: Bool[np.ndarray, "frame behavior"],
+    width_s: float,
+    levels: Float64[np.ndarray, " behavior"],
+) -> Bool[np.ndarray, "frame behavior"]:
+    """Where ``running_median`` is at least the level of a behavior (False where nothing is known).
+
+    A median reaches a level where at most half of its window lies below. Time is summed instead of values sorted, so
+    that the cost does not depend on the width.
+    """
+    done, edges, slack = np.zeros(scores.shape, dtype=bool), frame_edges(time_s), tolerance_s(time_s)
+    windows: dict[tuple[int, int], _Windows] = {}  # behaviors are mostly known at the same frames
+    for column in range(scores.shape[1]):
+        for first, stop in runs(known[:, column]):
+            borders = edges[first : stop + 1]
+            if (first, stop) not in windows:
+                windows[first, stop] = _Windows.around(borders, width_s)
+            reaches = scores[first:stop, column] >= levels[column]
+            done[first:stop, column] = _majority(reaches, borders, windows[first, stop], slack)
+    return done
+
+
+@dataclass(frozen=True, eq=False)
+class _Windows:
+    """Windows around frames: from when to when, and their first frame and one past the last."""
+
+    low: Float64[np.ndarray, " frame"]
+    high: Float64[np.ndarray, " frame"]
+    first: Int64[np.ndarray, " frame"]
+    stop: Int64[np.ndarray, " frame"]
+
+    @classmethod
+    def around(cls, edges: Float64[np.ndarray, " edge"], width_s: float) -> "_Windows":
+        middle = (edges[:-1] + edges[1:]) / 2
+        half = np.minimum(width_s / 2, np.minimum(middle - edges[0], edges[-1] - middle))
+        low, high = middle - half, middle + half
+        first = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, len(middle) - 1)
+        stop = np.clip(np.searchsorted(edges, high, side="left"), 1, len(middle))
+        return cls(low, high, first.astype(np.int64), stop.astype(np.int64))
+
+
+def _majority(
+    reaches: Bool[np.ndarray, " frame"], edges: Float64[np.ndarray, " edge"], windows: _Windows, slack: float
+) -> Bool[np.ndarray, " frame"]:
+    """Where the own value, moved as in ``_weighted_median``, reaches the level that these frames reach."""
+    total = windows.high - windows.low
+    most = total / 2 + np.minimum(slack, total / 4)
+    up_to = np.concatenate([[0.0], np.cumsum(np.diff(edges) * reaches)])
+    last = windows.stop - 1
+    until_high = up_to[last] + reaches[last] * (windows.high - edges[last])
+    until_low = up_to[windows.first] + reaches[windows.first] * (windows.low - edges[windows.first])
+    above = until_high - until_low
+    return np.asarray((total - above <= most) & (reaches | (above > most)))
+
+
 def _median_of_run(
-    values: Float64[np.ndarray, " frame"], edges: Float64[np.ndarray, " edge"], width_s: float, slack: float
+    values: Float64[np.ndarray, " frame"],
+    edges: Float64[np.ndarray, " edge"],
+    width_s: float,
+    slack: float,
+    rows: Int64[np.ndarray, " row"],
 ) -> Float64[np.ndarray, " frame"]:
-    middle = (edges[:-1] + edges[1:]) / 2
-    half = np.minimum(width_s / 2, np.minimum(middle - edges[0], edges[-1] - middle))
-    low, high = middle - half, middle + half
-    first = np.clip(np.searchsorted(edges, low, side="right") - 1, 0, len(values) - 1)
-    stop = np.clip(np.searchsorted(edges, high, side="left"), 1, len(values))
+    windows = _Windows.around(edges, width_s)
+    low, high, first, stop = (each[rows] for each in (windows.low, windows.high, windows.first, windows.stop))
     done = values.copy()
     widest = int((stop - first).max(initial=1))
     if widest < 2:
         return done
-    rows = max(1, _WINDOWS_AT_ONCE // widest)
-    for begin in range(0, len(values), rows):
-        part = slice(begin, begin + rows)
+    at_once = max(1, _WINDOWS_AT_ONCE // widest)
+    for begin in range(0, len(rows), at_once):
+        part = slice(begin, begin + at_once)
         index = first[part, None] + np.arange(widest)
         inside = index < stop[part, None]
         index = np.minimum(index, len(values) - 1)
         weight = np.minimum(edges[index + 1], high[part, None]) - np.maximum(edges[index], low[part, None])
-        done[part] = _weighted_median(values[index], np.where(inside, np.maximum(weight, 0), 0), values[part], slack)
+        weight = np.where(inside, np.maximum(weight, 0), 0)
+        done[rows[part]] = _weighted_median(values[index], weight, values[rows[part]], slack)
     return done
 
 
@@ -125,9 +189,18 @@ def clean(
             bouts = _drop(bouts, edges, max(min_bout_s, root_s) - slack, slack if exclusive else np.inf)
             if len(bouts) == before:
                 break
-        for column, first, stop in bouts.tolist():
-            done[first:stop, column] = True
+        _mark(done, bouts)
     return done
+
+
+def _mark(on: Bool[np.ndarray, "frame behavior"], bouts: Int64[np.ndarray, "bout 3"]) -> None:
+    """Set the frames of bouts (in place)."""
+    for column in np.unique(bouts[:, 0]):
+        own = bouts[bouts[:, 0] == column]
+        change = np.zeros(len(on) + 1, dtype=np.int8)
+        change[own[:, 1]] += 1  # bouts of one behavior do not touch
+        change[own[:, 2]] -= 1
+        on[:, column] = np.cumsum(change[:-1], dtype=np.int8) > 0
 
 
 def _bouts(on: Bool[np.ndarray, "frame behavior"], columns: Int64[np.ndarray, " some"]) -> Int64[np.ndarray, "bout 3"]:
