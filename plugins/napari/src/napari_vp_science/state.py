@@ -30,6 +30,7 @@ class Prediction:
         states: ``(frame, behavior)`` after thresholds and rules: 1, 0, -1 unknown.
         bouts: ``(behavior index, start_s, stop_s, mean score)`` as columns of ``(bout, 4)`` float64, sorted by start.
         subject: whose behavior; "" for the whole frame.
+        thresholds: score by behavior from which it is taken to happen, where the rules have such a thing.
     """
 
     recording: str
@@ -40,6 +41,7 @@ class Prediction:
     states: np.ndarray
     bouts: np.ndarray
     subject: str = ""
+    thresholds: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(eq=False)
