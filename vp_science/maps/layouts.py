@@ -7,24 +7,26 @@ import numpy as np
 from jaxtyping import Float32
 
 from vp_science.errors import require_extra
+from vp_science.maps.projection import Progress
 from vp_science.maps.settings import MapSettings
 from vp_science.maps.umap_layout import lay_out_umap
 
 
 def lay_out(
-    vectors: Float32[np.ndarray, "point component"], settings: MapSettings
+    vectors: Float32[np.ndarray, "point component"], settings: MapSettings, progress: Progress | None = None
 ) -> tuple[Float32[np.ndarray, "point 2"], Any]:
     """The map of these points, and what places others in it (None where that is made from the map).
 
     Args:
         vectors: principal components.
         settings: complete.
+        progress: is told about the epochs of UMAP; what it raises ends the work.
 
     Raises:
         MissingExtraError: when the method is PaCMAP and it is not installed.
     """
     if settings.method == "umap":
-        return lay_out_umap(vectors, settings)
+        return lay_out_umap(vectors, settings, progress)
     make = {"tsne": _tsne, "pacmap": _pacmap, "pca": _pca}[settings.method]
     return np.ascontiguousarray(make(vectors, settings), np.float32), None
 

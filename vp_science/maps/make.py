@@ -164,7 +164,7 @@ def _fit_model(
 ) -> tuple[MapModel, Float64[np.ndarray, " cluster"], float]:
     if progress:
         progress(f"layout of {len(vectors)} points ({settings.method})", 0, 1)
-    coordinates, placer = lay_out(vectors, settings)
+    coordinates, placer = lay_out(vectors, settings, progress)
     if progress:
         progress(f"layout of {len(vectors)} points ({settings.method})", 1, 1)
     label, strength = find_clusters(coordinates if settings.cluster_space == "map" else vectors, settings)

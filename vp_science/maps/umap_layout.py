@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from vp_science.maps.neighbors import NearestPoints
+from vp_science.maps.projection import Progress
 from vp_science.maps.settings import MapSettings
 
 
@@ -25,8 +26,25 @@ class _SearchIndex(NearestPoints):
     _angular_trees = False
 
 
+class _Epochs:
+    """Takes what the progress bar of umap-learn would write: the number of the epoch.
+
+    What ``progress`` raises goes through, so that the layout can be cancelled between two epochs.
+    """
+
+    def __init__(self, progress: Progress, num_points: int, num_epochs: int) -> None:
+        self._progress, self._stage, self._num_epochs = progress, f"layout of {num_points} points (umap)", num_epochs
+
+    def write(self, text: str) -> None:
+        if text.strip().isdigit():
+            self._progress(self._stage, int(text), self._num_epochs)
+
+    def flush(self) -> None:
+        """Nothing waits."""
+
+
 def lay_out_umap(
-    vectors: Float32[np.ndarray, "point component"], settings: MapSettings
+    vectors: Float32[np.ndarray, "point component"], settings: MapSettings, progress: Progress | None = None
 ) -> tuple[Float32[np.ndarray, "point 2"], Any]:
     """The map of these points, and the UMAP that made it; settings are complete.
 
@@ -34,7 +52,13 @@ def lay_out_umap(
     random start (Kobak & Linderman 2021), and as much as from the spectrum, which takes long for graphs in pieces.
     """
     with _quiet():
-        reducer = make_umap(vectors, settings).fit(vectors)
+        reducer = make_umap(vectors, settings)
+        if progress is not None:
+            assert settings.num_epochs is not None
+            epochs = _Epochs(progress, len(vectors), settings.num_epochs)
+            reducer.tqdm_kwds = {"disable": False, "file": epochs, "bar_format": "{n_fmt}", "mininterval": 0.2}
+        reducer.fit(vectors)
+        reducer.tqdm_kwds = None  # placing other points is told about elsewhere
     return np.asarray(reducer.embedding_, np.float32), reducer
 
 

@@ -15,11 +15,29 @@ if TYPE_CHECKING:
     from vp_science.sessions.bout_table import BoutTable as BoutTable
     from vp_science.sessions.edits import Edit as Edit
     from vp_science.sessions.labelbook import LabelBook as LabelBook
+    from vp_science.sessions.map_points import MapPoints as MapPoints
+    from vp_science.sessions.map_points import MapStatus as MapStatus
+    from vp_science.sessions.map_points import compare_map as compare_map
+    from vp_science.sessions.map_points import load_map as load_map
+    from vp_science.sessions.mapping import map_path as map_path
+    from vp_science.sessions.mapping import preview_path as preview_path
+    from vp_science.sessions.mapping import session_tracks as session_tracks
+    from vp_science.sessions.moments import duration_text as duration_text
+    from vp_science.sessions.moments import label_moments as label_moments
+    from vp_science.sessions.moments import merge_moments as merge_moments
+    from vp_science.sessions.moments import moments_text as moments_text
+    from vp_science.sessions.point_labels import edited_points as edited_points
+    from vp_science.sessions.point_labels import point_behaviors as point_behaviors
+    from vp_science.sessions.point_labels import point_scores as point_scores
     from vp_science.sessions.session import Session as Session
     from vp_science.sessions.session import SessionRecording as SessionRecording
     from vp_science.sessions.session import find_track as find_track
     from vp_science.sessions.session import open_session as open_session
     from vp_science.sessions.session import session_folder as session_folder
+    from vp_science.sessions.session_pictures import PictureSource as PictureSource
+    from vp_science.sessions.session_pictures import SessionPictures as SessionPictures
+    from vp_science.sessions.session_pictures import picture_source as picture_source
+    from vp_science.sessions.thumbnail_cache import ThumbnailCache as ThumbnailCache
     from vp_science.timeline.behaviors import Behavior as Behavior
     from vp_science.timeline.ethogram import frame_edges as frame_edges
 
@@ -29,14 +47,32 @@ _HOME = {
     "BoutTable": "vp_science.sessions.bout_table",
     "Edit": "vp_science.sessions.edits",
     "LabelBook": "vp_science.sessions.labelbook",
+    "MapPoints": "vp_science.sessions.map_points",
+    "MapStatus": "vp_science.sessions.map_points",
     "Observed": "vp_science.sessions.bout",
+    "PictureSource": "vp_science.sessions.session_pictures",
     "Session": "vp_science.sessions.session",
+    "SessionPictures": "vp_science.sessions.session_pictures",
     "SessionRecording": "vp_science.sessions.session",
     "Status": "vp_science.sessions.bout",
+    "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
+    "compare_map": "vp_science.sessions.map_points",
+    "duration_text": "vp_science.sessions.moments",
+    "edited_points": "vp_science.sessions.point_labels",
     "find_track": "vp_science.sessions.session",
     "frame_edges": "vp_science.timeline.ethogram",
+    "label_moments": "vp_science.sessions.moments",
+    "load_map": "vp_science.sessions.map_points",
+    "map_path": "vp_science.sessions.mapping",
+    "merge_moments": "vp_science.sessions.moments",
+    "moments_text": "vp_science.sessions.moments",
     "open_session": "vp_science.sessions.session",
+    "picture_source": "vp_science.sessions.session_pictures",
+    "point_behaviors": "vp_science.sessions.point_labels",
+    "point_scores": "vp_science.sessions.point_labels",
+    "preview_path": "vp_science.sessions.mapping",
     "session_folder": "vp_science.sessions.session",
+    "session_tracks": "vp_science.sessions.mapping",
 }
 
 __all__ = sorted(_HOME)
