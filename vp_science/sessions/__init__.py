@@ -38,8 +38,11 @@ if TYPE_CHECKING:
     from vp_science.sessions.session_pictures import SessionPictures as SessionPictures
     from vp_science.sessions.session_pictures import picture_source as picture_source
     from vp_science.sessions.thumbnail_cache import ThumbnailCache as ThumbnailCache
+    from vp_science.sessions.viewing import open_viewing as open_viewing
+    from vp_science.sessions.viewing import user_cache_folder as user_cache_folder
     from vp_science.timeline.behaviors import Behavior as Behavior
     from vp_science.timeline.ethogram import frame_edges as frame_edges
+    from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
     "Behavior": "vp_science.timeline.behaviors",
@@ -56,6 +59,7 @@ _HOME = {
     "SessionRecording": "vp_science.sessions.session",
     "Status": "vp_science.sessions.bout",
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
+    "ViewingSource": "vp_science.video.viewing",
     "compare_map": "vp_science.sessions.map_points",
     "duration_text": "vp_science.sessions.moments",
     "edited_points": "vp_science.sessions.point_labels",
@@ -67,12 +71,14 @@ _HOME = {
     "merge_moments": "vp_science.sessions.moments",
     "moments_text": "vp_science.sessions.moments",
     "open_session": "vp_science.sessions.session",
+    "open_viewing": "vp_science.sessions.viewing",
     "picture_source": "vp_science.sessions.session_pictures",
     "point_behaviors": "vp_science.sessions.point_labels",
     "point_scores": "vp_science.sessions.point_labels",
     "preview_path": "vp_science.sessions.mapping",
     "session_folder": "vp_science.sessions.session",
     "session_tracks": "vp_science.sessions.mapping",
+    "user_cache_folder": "vp_science.sessions.viewing",
 }
 
 __all__ = sorted(_HOME)

@@ -1,5 +1,6 @@
 """Opens one local file with FFmpeg, and only that file."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,6 +41,12 @@ class Media:
         except BaseException:
             self._file.close()
             raise
+
+    @property
+    def share_read(self) -> float:
+        """How much of the file was passed so far, 0 to 1."""
+        size = os.fstat(self._file.fileno()).st_size
+        return min(1.0, self._file.tell() / size) if size else 1.0
 
     def close(self) -> None:
         """Close the container and the file."""

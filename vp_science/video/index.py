@@ -1,7 +1,7 @@
 """The frame index of a video file: one pass over its packets, nothing decoded."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -29,6 +29,11 @@ _TIMES_FROM_THE_START = frozenset({"mpeg"})
 
 _MISSING = -(1 << 63)  # FFmpeg's own mark of a timestamp that is not there
 _KEY, _CORRUPT, _SHOWN = 1, 2, 4
+_WATCH_EVERY = 512
+_WATCH_DECODED = 16
+
+Watch = Callable[[float], None]
+"""Hears how much is done, 0 to 1; what it raises ends the work."""
 
 
 @dataclass(frozen=True)
@@ -91,15 +96,19 @@ class _Packets:
     truncated: bool
 
 
-def build_index(path: Path) -> VideoIndex:
+def build_index(path: Path, watch: Watch | None = None) -> VideoIndex:
     """Read all packets of a video file.
+
+    Args:
+        path: the file.
+        watch: is told now and then how much is done, 0 to 1; what it raises ends the work.
 
     Raises:
         RecordingError: when it holds no frames.
     """
     media = Media(path)
     try:
-        packets = _read_packets(media)
+        packets = _read_packets(media, watch)
         time_base = media.stream.time_base or Fraction(1)
         container = media.container.format.name
         reordered = media.stream.codec_context.reorder_depth > 0 and not packets.key.all()
@@ -110,7 +119,7 @@ def build_index(path: Path) -> VideoIndex:
             f"{path}: expected video frames, found none: the file was cut off, record or copy it again"
         )
     if packets.numbered or (reordered and container in _NO_TIMES):
-        order = _order_by_decoding(path, packets)
+        order = _order_by_decoding(path, packets, watch)
     else:
         shown = np.flatnonzero(packets.shown)
         _, first = np.unique(packets.ids[shown], return_index=True)
@@ -144,7 +153,7 @@ def _demux(media: Media) -> Iterator[VideoPacket]:
     yield from media.container.demux(media.stream)  # a generator, so that its failures come with the first packet
 
 
-def _read_packets(media: Media) -> _Packets:
+def _read_packets(media: Media, watch: Watch | None) -> _Packets:
     # Flat columns of 8 bytes a packet: rows of Python objects would take 60 MB for an hour of video.
     pts, dts, size, flags = (array("q") for _ in range(4))
     hidden = media.stream.codec_context.name.startswith("vp8")
@@ -165,6 +174,8 @@ def _read_packets(media: Media) -> _Packets:
         dts.append(_MISSING if packet.dts is None else packet.dts)
         size.append(packet.size)
         flags.append(_KEY * packet.is_keyframe | _CORRUPT * packet.is_corrupt | _SHOWN * shown)
+        if watch is not None and len(pts) % _WATCH_EVERY == 0:
+            watch(media.share_read)
     return _columns(*(np.array(column, np.int64) for column in (pts, dts, size, flags)), truncated=truncated)
 
 
@@ -185,7 +196,7 @@ def _columns(
     return _Packets(ids[kept], seek[kept], key, size[kept], corrupt, shown, numbered, truncated)
 
 
-def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " frames"]:
+def _order_by_decoding(path: Path, packets: _Packets, watch: Watch | None) -> Int64[np.ndarray, " frames"]:
     """Packet numbers in the order in which the decoder shows them: one full decode, without converting a pixel."""
     number = {int(identity): k for k, identity in enumerate(packets.ids)}
     order: list[int] = []
@@ -193,8 +204,10 @@ def _order_by_decoding(path: Path, packets: _Packets) -> Int64[np.ndarray, " fra
     try:
         context = media.stream.codec_context
         context.thread_type = "AUTO"
-        for _, packet in packet_ids(media, packets.numbered):
+        for passed, (_, packet) in enumerate(packet_ids(media, packets.numbered), 1):
             order += _decoded_numbers(context, packet, number)
+            if watch is not None and passed % _WATCH_DECODED == 0:
+                watch(media.share_read)
         order += _decoded_numbers(context, None, number)
     finally:
         media.close()

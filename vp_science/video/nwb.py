@@ -1,6 +1,7 @@
 """NWB ImageSeries whose pictures lie in a video file beside the NWB file."""
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 import h5py
@@ -10,6 +11,7 @@ from jaxtyping import Float64
 from vp_science.errors import RecordingError
 from vp_science.video.h5_access import attribute, check_storage, get_dataset, h5_errors
 from vp_science.video.hdf5_layouts import Layout
+from vp_science.video.index import VideoIndex, build_index
 from vp_science.video.pyav import VideoRecording
 from vp_science.video.times import Number, TimeValues, checked_times
 
@@ -24,6 +26,7 @@ def open_external(
     source_fps: Number | None = None,
     timestamps: TimeValues | None = None,
     recording_id: str | None = None,
+    indexer: Callable[[Path], VideoIndex] = build_index,
 ) -> VideoRecording:
     """The video of an external ImageSeries, on the clock of the NWB file.
 
@@ -42,7 +45,7 @@ def open_external(
         if times is None and "starting_time" in group:
             start = float(_dataset_values(file, f"{layout.name}/starting_time", path))
     recording = VideoRecording(
-        video, source_fps=source_fps, timestamps=timestamps, recording_id=recording_id or path.stem
+        video, source_fps=source_fps, timestamps=timestamps, recording_id=recording_id or path.stem, indexer=indexer
     )
     recording.source |= {"nwb": path.name, "nwb_series": layout.name}
     if source_fps is not None or timestamps is not None:

@@ -1,7 +1,7 @@
 """Opens any recording: picks the backend by what is there, not by what it is called."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -17,6 +17,7 @@ from vp_science.video.hdf5 import Hdf5Recording
 from vp_science.video.hdf5_layouts import find_layout
 from vp_science.video.hdf5_times import TimeUnit
 from vp_science.video.images import ImageRecording, find_images
+from vp_science.video.index import VideoIndex, build_index
 from vp_science.video.norpix import MAGIC, NorpixRecording
 from vp_science.video.nwb import open_external
 from vp_science.video.pyav import VideoRecording
@@ -46,6 +47,7 @@ def open_recording(
     timestamps: Sequence[Number] | np.ndarray | str | None = None,
     timestamps_unit: TimeUnit | None = None,
     recording_id: str | None = None,
+    indexer: Callable[[Path], VideoIndex] = build_index,
 ) -> Recording:
     """Open a recording.
 
@@ -64,6 +66,7 @@ def open_recording(
         timestamps: times in seconds, one per frame; for HDF5 also the name of a dataset.
         timestamps_unit: unit of the HDF5 dataset with the times: s, ms, us or ns.
         recording_id: names the recording in tables; by default the file or folder name without its ending.
+        indexer: how the index of a video is made; ``IndexFolder`` keeps it, so that a file is read through only once.
 
     Raises:
         RecordingError: when it cannot be read; the message says what was expected, what was found and what to do.
@@ -80,7 +83,7 @@ def open_recording(
     if kind == "hdf5":
         return _open_hdf5(
             path, dataset=dataset, value_range=value_range, source_fps=source_fps, timestamps=timestamps,
-            timestamps_unit=timestamps_unit, recording_id=recording_id,
+            timestamps_unit=timestamps_unit, recording_id=recording_id, indexer=indexer,
         )  # fmt: skip
     _refuse(str(path), **hdf5_only)
     numbers = _numbers(timestamps, str(path))
@@ -94,7 +97,7 @@ def open_recording(
     _refuse(str(path), value_range=value_range)
     if kind == "norpix":
         return NorpixRecording(path, timestamps=numbers, **times)
-    return VideoRecording(path, timestamps=numbers, **times)
+    return VideoRecording(path, timestamps=numbers, indexer=indexer, **times)
 
 
 def _open_hdf5(
@@ -106,6 +109,7 @@ def _open_hdf5(
     timestamps: Sequence[Number] | np.ndarray | str | None,
     timestamps_unit: TimeUnit | None,
     recording_id: str | None,
+    indexer: Callable[[Path], VideoIndex],
 ) -> Recording:
     try:
         refuse_unfinished(path)
@@ -118,8 +122,9 @@ def _open_hdf5(
             _refuse(f"{path} (external video)", value_range=value_range, timestamps_unit=timestamps_unit)
             numbers = _numbers(timestamps, f"{path} (external video)")
             return open_external(
-                file, path, layout, source_fps=source_fps, timestamps=numbers, recording_id=recording_id
-            )
+                file, path, layout,
+                source_fps=source_fps, timestamps=numbers, recording_id=recording_id, indexer=indexer,
+            )  # fmt: skip
     return Hdf5Recording(
         path, layout, value_range=value_range, source_fps=source_fps, timestamps=timestamps,
         timestamps_unit=timestamps_unit, recording_id=recording_id,

@@ -2,7 +2,7 @@
 
 import os
 import warnings
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from vp_science.errors import RecordingError
 from vp_science.recordings import DecodedFrame, Fingerprint, Recording, RecordingWarning, fingerprint_files
 from vp_science.typing import JSON
 from vp_science.video.container import Media, media_errors
-from vp_science.video.index import build_index
+from vp_science.video.index import VideoIndex, build_index
 from vp_science.video.orientation import Orientation
 from vp_science.video.preprocess import Preprocess
 from vp_science.video.resize import RESIZE, FrameScaler
@@ -44,6 +44,7 @@ class VideoRecording(Recording):
         source_fps: use a constant rate instead of the file's own times (required for bare streams that have none).
         timestamps: use these times in seconds, one per frame, instead of the file's own.
         recording_id: the id; by default the file name without its ending.
+        indexer: makes the index; ``IndexFolder`` keeps it for the next time.
 
     Raises:
         RecordingError: when the file is not there, is not video, or nothing in it decodes.
@@ -58,12 +59,13 @@ class VideoRecording(Recording):
         source_fps: Number | None = None,
         timestamps: TimeValues | None = None,
         recording_id: str | None = None,
+        indexer: Callable[[Path], VideoIndex] = build_index,
     ) -> None:
         self.path = path
         self.id = recording_id or path.stem
         with media_errors(path):
             self._stamp = _stamp(path)
-            self._index = build_index(path)
+            self._index = indexer(path)
         self._walker = Walker(path, self._index)
         self._ahead: tuple[int, Generator[Walked, None, None]] | None = None
         self.time_s, times = self._times(source_fps, timestamps)
@@ -143,32 +145,78 @@ class VideoRecording(Recording):
         return FrameScaler(self.width, self.height, None, self._orientation)(walked.frame)
 
     def _walk_to(self, frame_index: int) -> Walked:
-        self._check_unchanged()
-        start = int(self._index.frame_start[frame_index])
-        if self._ahead is not None:
-            reached, frames = self._ahead
-            begun = self._index.packet_frame[start]
-            if reached < frame_index and (begun <= reached or frame_index <= reached + 8):
-                found = self._advance(frames, frame_index)
-                if found is not None:
-                    return found
-        self._stop()
-        last = max(self._index.gop_end(start), int(self._index.frame_packet[frame_index])) + _READ_AHEAD
-        run = self._walker.run(start, min(last, len(self._index.packet_id) - 1))
-        found = self._advance(run, frame_index)
-        if found is None:
-            return Walked(frame_index, None, True)
+        found = Walked(frame_index, None, True)
+        for walked in self.passing(frame_index):
+            found = walked
         return found
 
-    def _advance(self, frames: Generator[Walked, None, None], frame_index: int) -> Walked | None:
+    def passing(self, frame_index: int) -> Iterator[Walked]:
+        """Every frame that is decoded on the way to one frame, which comes last.
+
+        Reading on forwards continues decoding; everything else starts at a key frame. Whoever has enough may stop
+        anywhere: a later call goes on from there.
+
+        Raises:
+            RecordingError: when the file vanished or changed.
+        """
+        self._check_unchanged()
+        if self.goes_on(frame_index):
+            assert self._ahead is not None
+            yield from self._advance(self._ahead[1], frame_index)
+            if self._ahead is not None:
+                return
+        self._stop()
+        start = int(self._index.frame_start[frame_index])
+        last = max(self._index.gop_end(start), int(self._index.frame_packet[frame_index])) + _READ_AHEAD
+        yield from self._advance(self._walker.run(start, min(last, len(self._index.packet_id) - 1)), frame_index)
+        if self._ahead is None:
+            yield Walked(frame_index, None, True)
+
+    def goes_on(self, frame_index: int) -> bool:
+        """Whether decoding goes on from where it is to reach a frame, instead of starting at a key frame."""
+        if self._ahead is None:
+            return False
+        reached, begun = self._ahead[0], self._index.packet_frame[self._index.frame_start[frame_index]]
+        return bool(reached < frame_index and (begun <= reached or frame_index <= reached + 8))
+
+    def _advance(self, frames: Generator[Walked, None, None], frame_index: int) -> Iterator[Walked]:
+        """Frames up to the wanted one; decoding goes no further when it turns out not to be there."""
         for walked in frames:
-            if walked.frame_index == frame_index:
-                self._ahead = (frame_index, frames)
-                return walked
             if walked.frame_index > frame_index:
                 break
-        self._ahead = None
-        return None
+            self._ahead = (walked.frame_index, frames)
+            yield walked
+            if walked.frame_index == frame_index:
+                return
+        self._stop()
+
+    def key_frame(self, frame_index: int) -> int:
+        """The frame with which decoding begins to reach a frame; the frame itself where there is none before it."""
+        start = int(self._index.frame_start[frame_index])
+        shown = int(self._index.packet_frame[start])
+        return shown if self._index.packet_key[start] and 0 <= shown <= frame_index else frame_index
+
+    def passing_key(self, frame_index: int) -> Iterator[Walked]:
+        """As ``passing``, to the key frame before a frame, and not a packet further: the quickest picture nearby."""
+        self._check_unchanged()
+        self._stop()
+        start = int(self._index.frame_start[frame_index])
+        yield from self._walker.run(start, start)
+
+    @property
+    def packets_to_decode(self) -> Int64[np.ndarray, " frames"]:
+        """How many packets must be decoded to reach each frame, when decoding starts anew."""
+        return self._index.frame_packet - self._index.frame_start + 1
+
+    @property
+    def reached(self) -> int:
+        """The frame at which decoding stands; -1 before it began."""
+        return -1 if self._ahead is None else self._ahead[0]
+
+    @property
+    def orientation(self) -> Orientation:
+        """From coded to displayed frames."""
+        return self._orientation
 
     def _stop(self) -> None:
         if self._ahead is not None:
@@ -223,14 +271,14 @@ class VideoRecording(Recording):
                     yield walked, walked
                     continue
                 if sound is None or intra:
-                    sound = self._sound_near(walked.frame_index)
+                    sound = self.sound_near(walked.frame_index)
                 yield walked, sound
 
     def _span(self, wanted: Int64[np.ndarray, " wanted"]) -> tuple[int, int]:
         packets = self._index.frame_packet[wanted]
         return int(packets.min()), int(packets.max())
 
-    def _sound_near(self, frame_index: int) -> Walked:
+    def sound_near(self, frame_index: int) -> Walked:
         """The last sound frame before one that did not decode; failing that, the first one after it."""
         walker = Walker(self.path, self._index)
         try:

@@ -36,6 +36,8 @@ _EXACT = (
 _ANY_TIME_BASE = Fraction(1, 1000)
 _THREADS = min(4, os.cpu_count() or 1)  # the pixels are the same for any number
 INTERPOLATION = Interpolation.LANCZOS | _EXACT
+# For looking at frames at full size: 1.0 ms instead of 36 for 1920 x 1080, within 0.1 - 1.5 units of the exact pixels.
+QUICK = Interpolation.BILINEAR | Interpolation.FULL_CHR_H_INT
 # What determines the pixels beside the source, as it is recorded. The FFmpeg version is not: it is recorded with the
 # software of a track, so that an upgrade does not turn every finished track into one with "other settings".
 RESIZE = "lanczos+full_chroma+accurate_rnd+bitexact"
@@ -49,11 +51,18 @@ class FrameScaler:
         height: rows of the displayed frames.
         geometry: what to do with them; None gives whole frames at full size.
         orientation: from coded to displayed frames.
+        interpolation: flags of swscale; ``QUICK`` is for looking only, never for an encoder.
     """
 
     def __init__(
-        self, width: int, height: int, geometry: Geometry | None = None, orientation: Orientation | None = None
+        self,
+        width: int,
+        height: int,
+        geometry: Geometry | None = None,
+        orientation: Orientation | None = None,
+        interpolation: Interpolation = INTERPOLATION,
     ) -> None:
+        self._interpolation = interpolation
         self._orientation = orientation or Orientation()
         self._coded_size = self._orientation.size(width, height)
         self._geometry = geometry or Geometry((0, 0, width, height), (width, height), (0, 0), (width, height))
@@ -70,7 +79,7 @@ class FrameScaler:
         frame = _with_known_range(frame)
         if self._region != (0, 0, *self._coded_size):
             frame = self._cut(frame)
-        scaled = _reformat(self._scaler, frame, self._scaled).to_ndarray()
+        scaled = _reformat(self._scaler, frame, self._scaled, "rgb24", self._interpolation).to_ndarray()
         return self._paste(self._orientation.apply(scaled))
 
     def array(self, pixels: UInt8[np.ndarray, "h w *channels"]) -> UInt8[np.ndarray, "h2 w2 3"]:
@@ -82,7 +91,7 @@ class FrameScaler:
         if self._scaled != (width, height):
             name = "gray" if cut.ndim == 2 else "rgb24"
             frame = av.VideoFrame.from_ndarray(cut, format=name)
-            cut = _reformat(self._scaler, frame, self._scaled, name).to_ndarray()
+            cut = _reformat(self._scaler, frame, self._scaled, name, self._interpolation).to_ndarray()
         rgb = np.repeat(cut[:, :, None], 3, axis=2) if cut.ndim == 2 else cut
         return self._paste(self._orientation.apply(rgb))
 
@@ -142,6 +151,10 @@ def _with_known_range(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def _reformat(
-    scaler: VideoReformatter, frame: av.VideoFrame, size: tuple[int, int], name: str = "rgb24"
+    scaler: VideoReformatter,
+    frame: av.VideoFrame,
+    size: tuple[int, int],
+    name: str = "rgb24",
+    interpolation: Interpolation = INTERPOLATION,
 ) -> av.VideoFrame:
-    return scaler.reformat(frame, *size, name, interpolation=INTERPOLATION, threads=_THREADS)
+    return scaler.reformat(frame, *size, name, interpolation=interpolation, threads=_THREADS)

@@ -57,6 +57,22 @@ class StackRecording(Recording):
         checked_wanted(np.array([frame_index], np.int64), self.num_frames, self._name)
         return FrameScaler(self.width, self.height).array(self._eight_bit(self._picture(frame_index)))
 
+    def stored(self, frame_index: int) -> tuple[UInt8[np.ndarray, "h w *shown"], int]:
+        """One picture in 8 bits, grey or RGB as it is stored, and whose it is.
+
+        Where the picture does not decode it is that of the last good frame before (at the very start, of the first good
+        one after it).
+
+        Raises:
+            RecordingError: when there is no such frame, or nothing decodes.
+        """
+        checked_wanted(np.array([frame_index], np.int64), self.num_frames, self._name)
+        shown, picture = next(iter(self._pictures(np.array([frame_index], np.int64))))
+        if picture is None:
+            shown = self._good_near(frame_index)
+            picture = self._picture(shown)
+        return self._eight_bit(picture), shown
+
     def decode(
         self, frame_index: Int64[np.ndarray, " wanted"], preprocess: Preprocess | None = None
     ) -> Iterator[DecodedFrame]:
