@@ -1,7 +1,7 @@
 """Where annotations go: the ethogram file, the recording itself, NWB, and one table and project for the whole study."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -40,13 +40,16 @@ class Place:
     path: Path
     in_place: bool
 
-    def write(self, annotated: Annotated, software: str, *, overwrite: bool = False) -> str:
+    def write(
+        self, annotated: Annotated, software: str, *, overwrite: bool = False, without: Collection[str] = ()
+    ) -> str:
         """Write, and read back what was written.
 
         Args:
             annotated: the ethograms of one probe.
             software: package and version.
             overwrite: replace a damaged ethogram file, with whatever other probes wrote into it.
+            without: ids of probes whose ethograms go from the ethogram file.
 
         Returns:
             The sha256 of the file; "" in place, where hashing would take as long as reading the recording.
@@ -62,7 +65,7 @@ class Place:
                 annotated.num_bytes,
             )
             return ""
-        write_ethogram_file(self.path, annotated, software, overwrite=overwrite)
+        write_ethogram_file(self.path, annotated, software, overwrite=overwrite, without=without)
         if len(read_all(self.path, annotated.probe_id)) != len(annotated.ethograms):
             raise StoreError(f"{self.path} does not read back as it was written: check the disk, and run again")
         return hash_file(self.path)

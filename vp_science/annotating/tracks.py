@@ -71,6 +71,14 @@ class TrackIndex:
                         index._add(path, probe)
         return index
 
+    @classmethod
+    def of(cls, paths: Sequence[Path], probe: Probe) -> "TrackIndex":
+        """Look at some tracks; the arguments are as for ``scan``."""
+        index = cls()
+        for path in paths:
+            index._add(path, probe)
+        return index
+
     def _add(self, path: Path, probe: Probe) -> None:
         try:
             with open_embeddings(path) as track:

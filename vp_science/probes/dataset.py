@@ -42,11 +42,20 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
         )
     followed = Counter(track.bout_recording for track in tracks if track.subject)
     alone = [followed[track.bout_recording] == 1 for track in tracks]
-    return [_labels(annotations, track, name, lone) for track, name, lone in zip(tracks, names, alone, strict=True)]
+    return [
+        labels_of_track(annotations, track, name, lone) for track, name, lone in zip(tracks, names, alone, strict=True)
+    ]
 
 
-def _labels(annotations: Annotations, track: EmbeddingTable, name: str, alone: bool) -> Ethogram:
-    """Labels of the animal of a track; where it is the only one and bouts name nobody, they are its bouts."""
+def labels_of_track(annotations: Annotations, track: EmbeddingTable, name: str, alone: bool) -> Ethogram:
+    """Labels at the grid times of a track, of its animal; where that is the only one, bouts of nobody are its bouts.
+
+    Args:
+        annotations: labels of any recordings, from people.
+        track: of whole frames or of one animal.
+        name: what the annotations call its recording.
+        alone: no other animal of this recording has a track.
+    """
     nameless = alone and not annotations.subjects(name)
     subject = None if nameless or not track.subject else track.subject
     ethogram = to_ethogram(annotations, name, np.asarray(track.time_s), subject=subject)

@@ -20,7 +20,7 @@ nobody in particular (subject ""), one that follows animals writes a group per a
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -141,7 +141,9 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8").replace("\0", "\\x00")
 
 
-def write_ethogram_file(path: Path, annotated: Annotated, software: str, *, overwrite: bool = False) -> None:
+def write_ethogram_file(
+    path: Path, annotated: Annotated, software: str, *, overwrite: bool = False, without: Collection[str] = ()
+) -> None:
     """Write one probe's group into ``<recording>.ethogram.h5``; the groups of other probes stay.
 
     The file is made in memory (HDF5 crashes the process when the disk fills up under it) and gets its name when it is
@@ -152,6 +154,7 @@ def write_ethogram_file(path: Path, annotated: Annotated, software: str, *, over
         annotated: what goes into the group.
         software: package and version.
         overwrite: replace a file that is damaged or something else.
+        without: ids of probes whose groups are left out from now on.
 
     Raises:
         StoreError: when it cannot be written, another process is writing it, or what lies there is no such file.
@@ -161,14 +164,14 @@ def write_ethogram_file(path: Path, annotated: Annotated, software: str, *, over
         folder = path.with_suffix(".partial")
         lock = FolderLock.acquire(folder, path)
         try:
-            image = _file_image(path, annotated, software, overwrite)
+            image = _file_image(path, annotated, software, overwrite, without)
             write_atomically(path, lambda file: file.write(image))
             sync_folder(path.parent)
         finally:
             lock.remove(folder)
 
 
-def _file_image(path: Path, annotated: Annotated, software: str, overwrite: bool) -> bytes:
+def _file_image(path: Path, annotated: Annotated, software: str, overwrite: bool, without: Collection[str]) -> bytes:
     with h5py.File("ethogram", "w", driver="core", backing_store=False) as file:
         file.attrs["format"] = FORMAT
         file.attrs["schema"] = SCHEMA
@@ -177,7 +180,7 @@ def _file_image(path: Path, annotated: Annotated, software: str, overwrite: bool
         parent = file.create_group(GROUP)
         if os.path.lexists(path):
             try:
-                _copy_others(path, parent, group_name(annotated.probe_id))
+                _copy_others(path, parent, {group_name(name) for name in (annotated.probe_id, *without)})
             except StoreError:
                 if not overwrite:
                     raise
@@ -188,7 +191,7 @@ def _file_image(path: Path, annotated: Annotated, software: str, overwrite: bool
     return image
 
 
-def _copy_others(path: Path, parent: h5py.Group, replaced: str) -> None:
+def _copy_others(path: Path, parent: h5py.Group, replaced: Collection[str]) -> None:
     """Copy the groups of other probes."""
     problem: Any = None
     try:
@@ -196,7 +199,7 @@ def _copy_others(path: Path, parent: h5py.Group, replaced: str) -> None:
             if old.attrs.get("format") != FORMAT or not isinstance(old.get(GROUP, getlink=True), h5py.HardLink):
                 raise ValueError("it holds something else")
             for name in old[GROUP]:
-                if name != replaced and isinstance(old[GROUP].get(name, getlink=True), h5py.HardLink):
+                if name not in replaced and isinstance(old[GROUP].get(name, getlink=True), h5py.HardLink):
                     old[GROUP].copy(name, parent)
         return
     except (OSError, RuntimeError, ValueError, KeyError, TypeError) as error:
