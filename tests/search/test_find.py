@@ -264,6 +264,8 @@ def test_other_vectors_are_refused(index, vector, message):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
+        ({"like": "a@4-6", "recordings": []}, "expected recordings to search, found none"),
+        ({"like": "a@4-6", "recordings": ["q"]}, r"expected a recording among a, b(?:,| and) c, found 'q'"),
         ({"like": "d@1-2"}, "a recording among a, b, c, found 'd': check the spelling"),
         ({"like": "a@100-101"}, "a@100-101 to lie in the track, found nothing there \\(it covers 0 to 30 s"),
         ({"like": "a@1-2", "limit": 0}, "limit to be at least 1, found 0"),
@@ -404,3 +406,16 @@ def test_the_function_is_not_hidden_by_a_module():
         importlib.import_module(f"vp_science.search.{name}")
     assert not modules & set(package.__all__)
     assert callable(package.find)
+
+
+def test_only_some_recordings_are_listed_whatever_the_examples(index):
+    everywhere = find(index, "a@4-6", limit=50)
+    there = find(index, "a@4-6", limit=50, recordings=["c"])
+    table = everywhere.to_pandas()
+    expected = table[table["recording"] == "c"].drop(columns="rank").to_numpy().tolist()
+    assert there.to_pandas().drop(columns="rank").to_numpy().tolist()[: len(expected)] == expected
+    assert set(there.to_pandas()["recording"]) == {"c"}
+    np.testing.assert_array_equal(there.scores, everywhere.scores)
+    refined = there.refine(yes=1, no="b@1-2")
+    assert set(refined.to_pandas()["recording"]) == set(refined.suggest(9)["recording"]) == {"c"}
+    assert there.id != everywhere.id

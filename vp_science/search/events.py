@@ -42,12 +42,14 @@ class EventRules:
         per_recording: at most this many of one recording; None for any number.
         min_score: none below this; None for any score.
         merge_gap_s: what is no further than this from a better event belongs to it.
+        recordings: positions in the recordings of the index: only in these; None for all.
     """
 
     limit: int
     per_recording: int | None
     min_score: int | float | None
     merge_gap_s: int | float
+    recordings: tuple[int, ...] | None = None
 
 
 def find_events(
@@ -68,21 +70,23 @@ def find_events(
     finder = _Finder(index, scores, rules)
     for example in known:
         finder.leave_out(example)
-    for peak in _peaks(index, scores, rules.min_score):
+    for peak in _peaks(index, scores, rules):
         if len(finder.found) >= rules.limit:
             break
         finder.offer(peak)
     return finder.found
 
 
-def _peaks(index: SearchIndex, scores: Float32[np.ndarray, " point"], min_score: int | float | None) -> Iterator[int]:
+def _peaks(index: SearchIndex, scores: Float32[np.ndarray, " point"], rules: EventRules) -> Iterator[int]:
     """Local maxima, best first; of equal ones the earlier first."""
     follows = (np.diff(index.recording) == 0) & (index.start_s[1:] <= index.stop_s[:-1] + index.median_length_s)
     higher = np.ones(len(scores), dtype=bool)
     higher[1:] = ~follows | (scores[1:] > scores[:-1])
     higher[:-1] &= ~follows | (scores[:-1] >= scores[1:])
-    if min_score is not None:
-        higher &= scores >= min_score
+    if rules.min_score is not None:
+        higher &= scores >= rules.min_score
+    if rules.recordings is not None:
+        higher &= np.isin(index.recording, rules.recordings)
     return _best_first(np.flatnonzero(higher), scores)
 
 

@@ -32,6 +32,7 @@ def find(
     vector: Any = None,
     limit: int = 20,
     per_recording: int | None = None,
+    recordings: Sequence[str] | None = None,
     min_score: int | float | None = None,
     merge_gap_s: int | float | None = None,
     include_examples: bool = False,
@@ -54,6 +55,7 @@ def find(
         vector: ``(dim,)`` or ``(n, dim)`` numbers, directions in the space of the tracks.
         limit: number of results.
         per_recording: at most this many of one recording.
+        recordings: lists results in these only; the examples may lie in others. None for all.
         min_score: leaves out what scores less.
         merge_gap_s: what is no further apart than this in time is one event; None takes the length of one moment.
         include_examples: lists the examples too, marked in the column ``example``, instead of leaving them out.
@@ -95,6 +97,7 @@ def find(
         merge_gap_s=index.median_length_s if merge_gap_s is None else merge_gap_s,
         include_examples=include_examples,
         common=chosen,
+        recordings=None if recordings is None else tuple(recordings),
     )
     return search(index, query, options)
 
@@ -110,7 +113,8 @@ def search(index: SearchIndex, query: Query, options: SearchOptions) -> Results:
     scorer = make_scorer(index, query, options.common)
     scores = scorer.score(index)
     known = () if options.include_examples else (*query.like, *query.unlike)
-    rules = EventRules(options.limit, options.per_recording, options.min_score, options.merge_gap_s)
+    only_in = options.only_in(index)
+    rules = EventRules(options.limit, options.per_recording, options.min_score, options.merge_gap_s, only_in)
     events = find_events(index, scores, known, rules)
     return Results(index, query, options, scorer, scores, tuple(events), time.perf_counter() - started)
 

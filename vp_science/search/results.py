@@ -38,6 +38,7 @@ class SearchOptions:
     merge_gap_s: int | float
     include_examples: bool
     common: Common
+    recordings: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         for name in ("limit", "per_recording"):
@@ -46,6 +47,16 @@ class SearchOptions:
                 raise SettingsError(f"expected {name} to be at least 1, found {value}")
         if not 0 <= self.merge_gap_s < np.inf:
             raise SettingsError(f"expected merge_gap_s to be seconds from 0 on, found {self.merge_gap_s}")
+        if self.recordings == ():
+            raise SettingsError("expected recordings to search, found none: name some, or leave them out for all")
+
+    def only_in(self, index: SearchIndex) -> tuple[int, ...] | None:
+        """Positions in the index of the recordings to search; None for all.
+
+        Raises:
+            SettingsError: when a name means none.
+        """
+        return None if self.recordings is None else tuple(index.find_recording(name) for name in self.recordings)
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,6 +89,8 @@ class Results:
         """Names the query: the same query of the same tracks has the same id, however many results are wanted."""
         index, options = self.index, asdict(self.options)
         del options["limit"]
+        if options["recordings"] is None:
+            del options["recordings"]
         tracks = [entry.fingerprint for entry in index.recordings]
         return query_id(self.query, {"options": options, "points": index.settings.to_json(), "tracks": tracks})
 

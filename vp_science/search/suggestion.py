@@ -36,7 +36,9 @@ def suggest_events(results: "Results", number: int) -> list[Event]:
     answered = (*results.query.like, *results.query.unlike)
     border = _border(results)
     wanted = results.scores if border is None else -np.abs(results.scores - np.float32(border))
-    pool = find_events(index, wanted, answered, EventRules(_POOL * number, None, None, options.merge_gap_s))
+    pool = find_events(
+        index, wanted, answered, EventRules(_POOL * number, None, None, options.merge_gap_s, options.only_in(index))
+    )
     if not pool:
         return []
     vectors = index.vectors(np.array([event.peak for event in pool], np.int64), options.common)
