@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from vp_science.sessions.mapping import map_path as map_path
     from vp_science.sessions.mapping import preview_path as preview_path
     from vp_science.sessions.mapping import session_tracks as session_tracks
+    from vp_science.sessions.models import ModelChoice as ModelChoice
+    from vp_science.sessions.models import list_models as list_models
     from vp_science.sessions.moments import duration_text as duration_text
     from vp_science.sessions.moments import label_moments as label_moments
     from vp_science.sessions.moments import merge_moments as merge_moments
@@ -29,6 +31,18 @@ if TYPE_CHECKING:
     from vp_science.sessions.point_labels import edited_points as edited_points
     from vp_science.sessions.point_labels import point_behaviors as point_behaviors
     from vp_science.sessions.point_labels import point_scores as point_scores
+    from vp_science.sessions.pose_look import Animal as Animal
+    from vp_science.sessions.pose_look import crop_outlines as crop_outlines
+    from vp_science.sessions.pose_look import find_poses as find_poses
+    from vp_science.sessions.pose_look import look_at_poses as look_at_poses
+    from vp_science.sessions.quick_look import QuickLook as QuickLook
+    from vp_science.sessions.quick_look import find_recordings as find_recordings
+    from vp_science.sessions.recording_state import RECORDING_FILTERS as RECORDING_FILTERS
+    from vp_science.sessions.recording_state import DiskState as DiskState
+    from vp_science.sessions.recording_state import LabelState as LabelState
+    from vp_science.sessions.recording_state import RecordingState as RecordingState
+    from vp_science.sessions.recording_state import label_state as label_state
+    from vp_science.sessions.recording_state import look_at_disk as look_at_disk
     from vp_science.sessions.session import Session as Session
     from vp_science.sessions.session import SessionRecording as SessionRecording
     from vp_science.sessions.session import find_track as find_track
@@ -38,6 +52,10 @@ if TYPE_CHECKING:
     from vp_science.sessions.session_pictures import SessionPictures as SessionPictures
     from vp_science.sessions.session_pictures import picture_source as picture_source
     from vp_science.sessions.thumbnail_cache import ThumbnailCache as ThumbnailCache
+    from vp_science.sessions.tracks import FoundTrack as FoundTrack
+    from vp_science.sessions.tracks import Listings as Listings
+    from vp_science.sessions.tracks import find_tracks as find_tracks
+    from vp_science.sessions.tracks import unlike_the_others as unlike_the_others
     from vp_science.sessions.viewing import open_viewing as open_viewing
     from vp_science.sessions.viewing import user_cache_folder as user_cache_folder
     from vp_science.timeline.behaviors import Behavior as Behavior
@@ -45,15 +63,24 @@ if TYPE_CHECKING:
     from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
+    "Animal": "vp_science.sessions.pose_look",
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
     "BoutTable": "vp_science.sessions.bout_table",
+    "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
+    "RECORDING_FILTERS": "vp_science.sessions.recording_state",
+    "FoundTrack": "vp_science.sessions.tracks",
     "LabelBook": "vp_science.sessions.labelbook",
+    "LabelState": "vp_science.sessions.recording_state",
+    "Listings": "vp_science.sessions.tracks",
     "MapPoints": "vp_science.sessions.map_points",
     "MapStatus": "vp_science.sessions.map_points",
+    "ModelChoice": "vp_science.sessions.models",
     "Observed": "vp_science.sessions.bout",
     "PictureSource": "vp_science.sessions.session_pictures",
+    "QuickLook": "vp_science.sessions.quick_look",
+    "RecordingState": "vp_science.sessions.recording_state",
     "Session": "vp_science.sessions.session",
     "SessionPictures": "vp_science.sessions.session_pictures",
     "SessionRecording": "vp_science.sessions.session",
@@ -61,12 +88,20 @@ _HOME = {
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
     "ViewingSource": "vp_science.video.viewing",
     "compare_map": "vp_science.sessions.map_points",
+    "crop_outlines": "vp_science.sessions.pose_look",
     "duration_text": "vp_science.sessions.moments",
     "edited_points": "vp_science.sessions.point_labels",
+    "find_poses": "vp_science.sessions.pose_look",
+    "find_recordings": "vp_science.sessions.quick_look",
     "find_track": "vp_science.sessions.session",
+    "find_tracks": "vp_science.sessions.tracks",
     "frame_edges": "vp_science.timeline.ethogram",
     "label_moments": "vp_science.sessions.moments",
+    "label_state": "vp_science.sessions.recording_state",
+    "list_models": "vp_science.sessions.models",
     "load_map": "vp_science.sessions.map_points",
+    "look_at_disk": "vp_science.sessions.recording_state",
+    "look_at_poses": "vp_science.sessions.pose_look",
     "map_path": "vp_science.sessions.mapping",
     "merge_moments": "vp_science.sessions.moments",
     "moments_text": "vp_science.sessions.moments",
@@ -78,6 +113,7 @@ _HOME = {
     "preview_path": "vp_science.sessions.mapping",
     "session_folder": "vp_science.sessions.session",
     "session_tracks": "vp_science.sessions.mapping",
+    "unlike_the_others": "vp_science.sessions.tracks",
     "user_cache_folder": "vp_science.sessions.viewing",
 }
 

@@ -23,10 +23,11 @@ from vp_science.errors import VPScienceError
 
 JOBS: Mapping[str, str] = {
     "embed": "vp_science.sessions.embedding_job:embed_recordings",
-    "estimate": "vp_science.sessions.embedding_job:estimate_embedding",
+    "estimate": "vp_science.sessions.embedding_estimate:estimate_embedding",
     "train": "vp_science.sessions.training:train_probe",
-    "evaluate": "vp_science.sessions.training:evaluate_probe_job",
-    "predict": "vp_science.sessions.training:predict_recordings",
+    "evaluate": "vp_science.sessions.scoring:evaluate_session_probe",
+    "predict": "vp_science.sessions.predicting:predict_recordings",
+    "export_probe": "vp_science.sessions.training:export_probe",
     "suggest": "vp_science.sessions.suggestions:suggest_segments",
     "map": "vp_science.sessions.mapping:make_session_map",
     "search": "vp_science.sessions.searching:search_session",

@@ -1,0 +1,78 @@
+"""The models that can be chosen, in words: what they are, and whether their weights are on this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from vp_science.checkpoints.fetch import is_cached
+from vp_science.checkpoints.registry import PRESETS, ModelSpec
+
+_BYTES_PER_PARAMETER = 4
+
+
+@dataclass(frozen=True)
+class ModelChoice:
+    """One model.
+
+    Attributes:
+        name: what ``load_encoder`` takes.
+        num_parameters: how large it is.
+        dim: numbers per vector.
+        num_frames: frames it was made to see together.
+        image_size: height and width of its pictures.
+        reads_text: recordings that it embeds can be searched by text.
+        untrained: it has random weights and is for trying things out only.
+        weights: the file with its weights on this machine; None where there is none.
+        download_bytes: about how much a download is; None where nobody released weights.
+        source: where a download comes from.
+        licence: of the weights.
+    """
+
+    name: str
+    num_parameters: int
+    dim: int
+    num_frames: int
+    image_size: tuple[int, int]
+    reads_text: bool
+    untrained: bool
+    weights: Path | None
+    download_bytes: int | None
+    source: str
+    licence: str
+
+    @property
+    def ready(self) -> bool:
+        """It can be used without a download or a file of one's own."""
+        return self.untrained or self.weights is not None
+
+    @property
+    def released(self) -> bool:
+        """Weights can be downloaded, or need not be."""
+        return self.ready or self.download_bytes is not None
+
+
+def list_models() -> list[ModelChoice]:
+    """All models that have a name. Looks at the disk, never at the network.
+
+    Raises:
+        CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
+    """
+    return [_choice(spec) for spec in PRESETS.values()]
+
+
+def _choice(spec: ModelSpec) -> ModelChoice:
+    files = tuple(spec.files.values())
+    known = next((file.size_bytes for file in files if file.size_bytes), None)
+    size = (known or _BYTES_PER_PARAMETER * spec.num_parameters) if files else None
+    return ModelChoice(
+        name=spec.name,
+        num_parameters=spec.num_parameters,
+        dim=spec.config.model_dim,
+        num_frames=spec.num_frames,
+        image_size=spec.image_size,
+        reads_text=spec.reads_text,
+        untrained=spec.seed is not None and not spec.released,
+        weights=is_cached(spec),
+        download_bytes=size,
+        source=f"huggingface.co/{spec.repo}" if spec.repo else "",
+        licence=spec.licence,
+    )
