@@ -52,7 +52,7 @@ class Reporter:
         self._go.set()
         self._cancelled = False
 
-    def progress(self, stage: str, done: float = 0, total: float = 0, **facts: Any) -> None:
+    def progress(self, stage: str, done: int | float = 0, total: int | float = 0, **facts: Any) -> None:
         """Say how far the work is; waits while paused.
 
         Args:
