@@ -18,8 +18,8 @@ elsewhere, the file keeps only their name and size, and this user's own settings
 import json
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 from typing import Any
 
 from filelock import FileLock, Timeout
@@ -70,6 +70,8 @@ class Session:
         self._lock = lock
         self._places = places
         self._recordings: dict[str, SessionRecording] = {}
+        self._at: dict[Path, str] = {}
+        self._lost: dict[str, str] = {}
 
     @property
     def labels(self) -> LabelBook:
@@ -106,12 +108,33 @@ class Session:
         The id is the name without its ending; a second recording of that name keeps its ending, a third gets a number.
         """
         where = Path(path).resolve()
-        for known in self.recordings:
-            if known.path is not None and known.path == where:
-                return known if poses is None else self._put(known.id, where, poses)
-        lost = [known for known in self.recordings if known.path is None and known.name == where.name]
-        name = lost[0].id if lost else self._free_id(where)
-        return self._put(name, where, poses)
+        if (name := self._at.get(where)) is not None:
+            return self._recordings[name] if poses is None else self._put(name, where, poses)
+        lost = next((name for name, file in self._lost.items() if file == where.name), None)
+        return self._put(lost or self._free_id(where), where, poses)
+
+    def locate(self, recording_id: str, path: StrPath) -> SessionRecording:
+        """Say where a recording lies now. Call ``save`` afterwards.
+
+        Raises:
+            StoreError: when there is none of this id, or the file is another recording of the session.
+        """
+        self.recording(recording_id)
+        where = Path(path).resolve()
+        other = self._at.get(where, recording_id)
+        if other != recording_id:
+            raise StoreError(f"{where}: expected the file of {recording_id!r}, found that of {other!r}: choose another")
+        return self._put(recording_id, where, None)
+
+    def set_poses(self, recording_id: str, poses: StrPath | None) -> SessionRecording:
+        """Say which pose file belongs to a recording, or that none does. Call ``save`` afterwards.
+
+        Raises:
+            StoreError: when there is no recording of this id.
+        """
+        one = self.recording(recording_id)
+        changed = replace(one, poses=None if poses is None else Path(poses).resolve())
+        return self._keep(changed)
 
     def _free_id(self, where: Path) -> str:
         stem = where.name if where.is_dir() else where.stem
@@ -121,12 +144,28 @@ class Session:
     def _put(self, name: str, where: Path, poses: StrPath | None) -> SessionRecording:
         old = self._recordings.get(name)
         pose_file = Path(poses).resolve() if poses is not None else (old.poses if old else None)
-        self._recordings[name] = SessionRecording(name, where, where.name, pose_file)
-        return self._recordings[name]
+        return self._keep(SessionRecording(name, where, where.name, pose_file))
+
+    def _keep(self, one: SessionRecording) -> SessionRecording:
+        """Put a recording on the list; thousands are added at once, so places are looked up and not searched."""
+        self._forget_place(one.id)
+        self._recordings[one.id] = one
+        if one.path is None:
+            self._lost[one.id] = one.name
+        else:
+            self._at[one.path] = one.id
+        return one
+
+    def _forget_place(self, name: str) -> None:
+        old = self._recordings.get(name)
+        self._lost.pop(name, None)
+        if old is not None and old.path is not None:
+            self._at.pop(old.path, None)
 
     def remove(self, recording_id: str) -> None:
         """Take a recording off the list; its labels, its track and the recording itself stay where they are."""
         self.recording(recording_id)
+        self._forget_place(recording_id)
         del self._recordings[recording_id]
 
     def subfolder(self, name: str) -> Path:
@@ -150,10 +189,16 @@ class Session:
             raise StoreError(f"cannot write {self.folder / SESSION_NAME} ({error.strerror or error})") from error
 
     def close(self) -> None:
-        """Save, stop logging and let others open the session."""
+        """Save, stop logging and let others open the session.
+
+        Raises:
+            StoreError: when the disk refuses; what can be closed is closed all the same.
+        """
         try:
-            self.save()
-            self.log.close()
+            try:
+                self.log.close()
+            finally:
+                self.save()
         finally:
             self._lock.release()
 
@@ -170,8 +215,8 @@ class Session:
 
     def _from_json(self, record: Any) -> SessionRecording:
         name, shown = record["id"], record["name"]
-        if not isinstance(name, str) or not isinstance(shown, str) or not name or "/" in name or name in (".", ".."):
-            raise ValueError(f"the recording {name!r}")
+        if not isinstance(shown, str) or not _is_file_name(name) or name in self:
+            raise ValueError(f"the recording {name!r}, which has no name of its own that a file could have")
         paths = {key: self._place(record.get(key), name, key) for key in ("path", "poses")}
         return SessionRecording(name, paths["path"], shown, paths["poses"])
 
@@ -181,6 +226,11 @@ class Session:
             place = (self.root / relative).resolve()
             return place if place.is_relative_to(self.root) and place.exists() else None
         return self._places.find(self.folder, name, key)
+
+
+def _is_file_name(name: Any) -> bool:
+    """Whether an id can be part of the name of a file, and of nothing outside of its folder."""
+    return isinstance(name, str) and name not in ("", ".", "..") and PurePath(name).name == name and "\0" not in name
 
 
 def session_folder(recording: StrPath) -> Path:
@@ -238,7 +288,7 @@ def _load(session: Session, path: Path) -> None:
         session.settings = record["settings"]
         for entry in record["recordings"]:
             one = session._from_json(entry)
-            session._recordings[one.id] = one
+            session._keep(one)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise StoreError(
             f"{path}: expected a session, found something else ({error}): restore it from a copy, or delete it (labels "
