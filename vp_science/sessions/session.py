@@ -19,6 +19,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain, count
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -138,7 +139,7 @@ class Session:
 
     def _free_id(self, where: Path) -> str:
         stem = where.name if where.is_dir() else where.stem
-        tried = [stem, where.name, *(f"{stem}-{number}" for number in range(2, len(self._recordings) + 3))]
+        tried = chain((stem, where.name), (f"{stem}-{number}" for number in count(2)))
         return next(name for name in tried if name not in self._recordings)
 
     def _put(self, name: str, where: Path, poses: StrPath | None) -> SessionRecording:
