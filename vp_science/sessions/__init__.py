@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.pose_look import crop_outlines as crop_outlines
     from vp_science.sessions.pose_look import find_poses as find_poses
     from vp_science.sessions.pose_look import look_at_poses as look_at_poses
+    from vp_science.sessions.quick_look import LookCache as LookCache
     from vp_science.sessions.quick_look import QuickLook as QuickLook
     from vp_science.sessions.quick_look import find_recordings as find_recordings
     from vp_science.sessions.recording_state import RECORDING_FILTERS as RECORDING_FILTERS
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.tracks import Listings as Listings
     from vp_science.sessions.tracks import find_tracks as find_tracks
     from vp_science.sessions.tracks import unlike_the_others as unlike_the_others
+    from vp_science.sessions.viewing import find_viewing_copy as find_viewing_copy
     from vp_science.sessions.viewing import open_viewing as open_viewing
     from vp_science.sessions.viewing import user_cache_folder as user_cache_folder
     from vp_science.timeline.behaviors import Behavior as Behavior
@@ -74,6 +76,7 @@ _HOME = {
     "LabelBook": "vp_science.sessions.labelbook",
     "LabelState": "vp_science.sessions.recording_state",
     "Listings": "vp_science.sessions.tracks",
+    "LookCache": "vp_science.sessions.quick_look",
     "MapPoints": "vp_science.sessions.map_points",
     "MapStatus": "vp_science.sessions.map_points",
     "ModelChoice": "vp_science.sessions.models",
@@ -114,6 +117,7 @@ _HOME = {
     "session_folder": "vp_science.sessions.session",
     "session_tracks": "vp_science.sessions.mapping",
     "unlike_the_others": "vp_science.sessions.tracks",
+    "find_viewing_copy": "vp_science.sessions.viewing",
     "user_cache_folder": "vp_science.sessions.viewing",
 }
 

@@ -1,13 +1,17 @@
 """What a list of recordings says about one before anybody opens it: length and size, from the header of the file."""
 
+import json
+import os
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import av
 
 from vp_science.batch import find_inputs
 from vp_science.errors import RecordingError, VPScienceError
+from vp_science.files import write_atomically
 from vp_science.typing import StrPath
 from vp_science.video.container import media_errors, open_media
 
@@ -112,3 +116,51 @@ def _displayed_size(container: av.container.InputContainer, stream: av.VideoStre
         sideways = frame.rotation % 180 != 0
         return (frame.height, frame.width) if sideways else (frame.width, frame.height)
     return int(stream.width), int(stream.height)
+
+
+class LookCache:
+    """Quick looks that are kept in a file, so that a long list is complete at once the next time.
+
+    Args:
+        path: the file; one that is damaged or from elsewhere is started anew.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._known: dict[str, dict[str, Any]] = {}
+        self._used: dict[str, dict[str, Any]] = {}
+        try:
+            record = json.loads(path.read_text(encoding="utf-8"))
+            self._known = record if isinstance(record, dict) else {}
+        except (OSError, ValueError, RecursionError):
+            pass
+
+    def look(self, path: Path) -> QuickLook:
+        """A quick look, kept from before if the file has not changed since."""
+        key = _stamped(path)
+        try:
+            known = QuickLook(**self._known[key])
+        except (KeyError, TypeError):
+            known = quick_look(path)
+        if key and not known.error:
+            self._used[key] = asdict(known)
+        return known
+
+    def save(self) -> None:
+        """Write what was looked at; a disk that refuses costs time the next time and nothing else."""
+        if self._used == self._known:
+            return
+        content = json.dumps(self._known | self._used).encode()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._path, lambda file: file.write(content), shared=True)
+        except OSError:
+            return
+
+
+def _stamped(path: Path) -> str:
+    try:
+        status = os.stat(path)
+    except OSError:
+        return ""
+    return f"{path}|{status.st_size}|{status.st_mtime_ns}"
