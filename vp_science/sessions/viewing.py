@@ -1,10 +1,12 @@
 """Opens recordings for looking at, with their indexes kept where this user's caches lie."""
 
+import hashlib
 import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from vp_science.errors import RecordingError
 from vp_science.sessions.places import user_folder
 from vp_science.typing import StrPath
 from vp_science.video.viewing import CACHE_BYTES, ViewingSource, open_source
@@ -32,7 +34,9 @@ def open_viewing(
 ) -> ViewingSource:
     """Open a recording for looking at: any frame, exactly, in any order, with previews until it is there.
 
-    Opening a video for the first time reads through it; its index is kept in the cache folder.
+    Opening a video for the first time reads through it; its index is kept in the cache folder. Where a copy for viewing
+    lies there (``viewing_copy_path``) and agrees with the recording in frames and times, its pictures are shown; the
+    times stay those of the recording.
 
     Args:
         path: what ``open_recording`` takes.
@@ -44,4 +48,41 @@ def open_viewing(
         RecordingError: when the recording cannot be read.
     """
     folder = user_cache_folder() if cache_folder is None else Path(cache_folder)
-    return open_source(Path(path), folder / "video_index", watch, cache_bytes)
+    source = open_source(Path(path), folder / "video_index", watch, cache_bytes)
+    copy = find_viewing_copy(path, folder)
+    if copy is None:
+        return source
+    try:
+        shown = open_source(copy, folder / "video_index", watch, cache_bytes)
+    except RecordingError:
+        return source  # a copy that cannot be read (a cache may be damaged) is as good as none
+    if not shown.stands_for(source):
+        shown.close()
+        return source
+    source.close()
+    return shown
+
+
+def viewing_copy_path(path: StrPath, cache_folder: StrPath | None = None) -> Path:
+    """Where the copy for viewing of a recording belongs, in its present state: another state has another copy.
+
+    Raises:
+        RecordingError: when the recording is not there.
+    """
+    where = Path(path).resolve()
+    try:
+        status = where.stat()
+    except OSError as error:
+        raise RecordingError(f"{where}: expected a recording, found none ({error.strerror}): check the path") from error
+    state = hashlib.sha256(f"{where}\n{status.st_size}\n{status.st_mtime_ns}".encode()).hexdigest()[:16]
+    folder = user_cache_folder() if cache_folder is None else Path(cache_folder)
+    return folder / "viewing" / f"{where.stem}.{state}.mp4"
+
+
+def find_viewing_copy(path: StrPath, cache_folder: StrPath | None = None) -> Path | None:
+    """The copy for viewing of a recording, when one was made of its present state."""
+    try:
+        copy = viewing_copy_path(path, cache_folder)
+    except RecordingError:
+        return None
+    return copy if copy.is_file() else None

@@ -31,6 +31,7 @@ JOBS: Mapping[str, str] = {
     "suggest": "vp_science.sessions.suggestions:suggest_segments",
     "map": "vp_science.sessions.mapping:make_session_map",
     "search": "vp_science.sessions.searching:search_session",
+    "reencode": "vp_science.sessions.reencoding:make_viewing_copy",
 }
 """Name -> ``module:function``; a function takes the request and ``Reporter`` and returns a JSON object."""
 

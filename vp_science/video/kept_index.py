@@ -101,8 +101,10 @@ def _load(place: Path, state: dict[str, Any]) -> VideoIndex | None:
                 return None
             arrays = {name: stored[name] for name in (*_PACKETS, *_FRAMES)}
             times = stored["time_s"] if "time_s" in stored.files else None
-        flags = {name: bool(facts[name]) for name in _FLAGS}
-        return VideoIndex(**arrays, **flags, time_s=times) if _consistent(arrays, times, flags["numbered"]) else None
+        numbered, seekable, truncated = (bool(facts[name]) for name in _FLAGS)
+        if not _consistent(arrays, times, numbered):
+            return None
+        return VideoIndex(**arrays, time_s=times, numbered=numbered, seekable=seekable, truncated=truncated)
     except _BROKEN:
         return None
 

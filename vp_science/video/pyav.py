@@ -206,7 +206,8 @@ class VideoRecording(Recording):
     @property
     def packets_to_decode(self) -> Int64[np.ndarray, " frames"]:
         """How many packets must be decoded to reach each frame, when decoding starts anew."""
-        return self._index.frame_packet - self._index.frame_start + 1
+        packets: Int64[np.ndarray, " frames"] = self._index.frame_packet - self._index.frame_start + 1
+        return packets
 
     @property
     def reached(self) -> int:

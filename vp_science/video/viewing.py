@@ -25,6 +25,10 @@ _NEWEST = 0.06
 """Weight of the newest picture in the mean time per picture."""
 _ENOUGH = 4
 """A walk from a key frame over fewer pictures says little about how long a long one takes."""
+_SAME_S = 1e-4
+"""Times of a copy may differ by the rounding of its container."""
+_MANY = 16
+"""So many pictures must have been decoded before anything is said about the recording as a whole."""
 
 
 class ViewingSource:
@@ -39,6 +43,8 @@ class ViewingSource:
         height: of a frame, in pixels.
         width: of a frame, in pixels.
         cache: pictures decoded lately.
+        shows_copy: the pictures are those of a copy made for viewing.
+        reached: the frame decoded last, -1 before the first one.
     """
 
     def __init__(self, way: Way, path: Path, cache_bytes: int = CACHE_BYTES) -> None:
@@ -53,6 +59,8 @@ class ViewingSource:
         self._per_picture_s: float | None = None
         self._key_s: float | None = None
         self._num_passed = 0
+        self.shows_copy = False
+        self.reached = -1
         self._closed = False
 
     @property
@@ -113,24 +121,34 @@ class ViewingSource:
         """Whether a frame needs no decoding."""
         return frame_index in self.cache
 
-    def expected_s(self, frame_index: int) -> float:
-        """How long ``exact`` will take, in seconds, as far as is known from the frames before."""
+    def expected_s(self, frame_index: int) -> float | None:
+        """How long ``exact`` will take, in seconds; None before anything was decoded that tells."""
         if self.cached(frame_index):
             return 0.0
-        return (self._per_picture_s or 0.0) * self._way.work_left(frame_index)
+        return None if self._per_picture_s is None else self._per_picture_s * self._way.work_left(frame_index)
 
     def jump_s(self) -> float | None:
         """How long a far jump takes: 95 of 100 take no longer. None before enough was decoded to know.
 
         It is the time per decoded picture, as measured, times the pictures between a frame and its key frame.
         """
-        if self._per_picture_s is None:
+        if self._per_picture_s is None or self._num_passed < _MANY:
             return None
         return float(self._per_picture_s * np.percentile(self._way.work, 95) + (self._key_s or 0.0))
 
     def key_distance(self) -> int:
         """Frames from one key frame to the next, where they lie farthest apart."""
         return int(self._way.work.max())
+
+    def stands_for(self, original: "ViewingSource") -> bool:
+        """Whether this is a copy of another recording, frame by frame; if so, it takes over its path and its times."""
+        if self.num_frames != original.num_frames or (self.height, self.width) != (original.height, original.width):
+            return False
+        own, theirs = self.time_s - self.time_s[0], original.time_s - original.time_s[0]
+        if np.abs(own - theirs).max() > _SAME_S:
+            return False
+        self.path, self.time_s, self.shows_copy = original.path, original.time_s, True
+        return True
 
     def close(self) -> None:
         """Let go of the file and of all pictures."""
@@ -165,6 +183,7 @@ class ViewingSource:
             for last in pictures:
                 self.cache.put(*last)
                 self._num_passed += 1
+                self.reached = last[0]
                 if last[0] != target and interrupt is not None and interrupt():
                     return None
         return last
