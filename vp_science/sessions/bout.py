@@ -44,11 +44,11 @@ class Bout:
     id: int
     recording: str
     behavior: str
-    start_s: float
-    stop_s: float
+    start_s: int | float
+    stop_s: int | float
     subject: str = ""
     target: str = ""
-    score: float = math.nan
+    score: int | float = math.nan
     source: str = "manual:"
     modifiers: str = ""
     comment: str = ""
@@ -67,6 +67,19 @@ class Bout:
         """As a row of a bout table."""
         values = {name: getattr(self, name) for name in BOUT_COLUMNS if name != "kind"}
         return values | {"kind": "point" if self.is_point else "state"}
+
+    @property
+    def who(self) -> str:
+        """Who made it or found it: the source without its first word."""
+        return self.source.partition(":")[2]
+
+    @classmethod
+    def from_row(cls, number: int, row: Mapping[str, Any]) -> "Bout":
+        """From a row of a bout table, which was checked before."""
+        values = {name: row[name] for name in BOUT_COLUMNS if name != "kind"}
+        if math.isnan(values["score"]):
+            values["score"] = math.nan  # one object, so that equal bouts compare equal
+        return cls(number, **values)
 
     def to_json(self) -> dict[str, Any]:
         """As plain JSON: what is empty is left out."""
@@ -103,8 +116,8 @@ class Observed:
         subject: whose; "" for everybody.
     """
 
-    start_s: float
-    stop_s: float
+    start_s: int | float
+    stop_s: int | float
     behavior: str = ""
     subject: str = ""
 

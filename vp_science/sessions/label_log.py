@@ -1,32 +1,29 @@
 """The labels of a session on disk: a log, so that a crash at any instant loses at most the edit being written.
 
 ``labels.log.jsonl``: the first line names format and schema; every other line is one edit: its name and, for every
-element it touches, the state after it (``null``: gone), with a checksum in front. Reading the log from the top gives
-the labels. Lines are appended and flushed to the disk in a thread of their own, so that nobody waits; now and then the
-log is written anew without history. A torn last line is what a power failure leaves: it is put aside and named.
+element it touches, the state after it (``null`` or ``false``: gone), with a checksum in front. Reading the log from the
+top gives the labels. Lines are appended and flushed to the disk in a thread of their own, so that nobody waits; a log
+with much history is written anew when its session is closed. A torn last line is what a power failure leaves: it is put
+aside and named.
 """
 
-import json
 import os
-import queue
 import threading
-import zlib
-from collections.abc import Iterator
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from queue import SimpleQueue
 
-from vp_science.errors import AnnotationError, StoreError
+from vp_science.errors import StoreError
 from vp_science.files import sync_folder, write_atomically
-from vp_science.sessions.bout import Bout, Observed
-from vp_science.sessions.edits import Edit, Place
+from vp_science.sessions.edits import Edit
+from vp_science.sessions.label_lines import book_lines, closed_line, edit_line, head_line, read_log
 from vp_science.sessions.labelbook import LabelBook
-from vp_science.timeline.behaviors import Behaviors
+from vp_science.sessions.places import user_folder
 
 LOG_NAME = "labels.log.jsonl"
-_HEAD = {"format": "vp_science.labels", "schema": 1}
-_MOST_BYTES = 2 << 30
-_PER_LINE = 200
+_MUCH_HISTORY_BYTES = 4 << 20
+_PATIENCE_S = 60.0
 
 
 @dataclass(frozen=True)
@@ -35,11 +32,22 @@ class Recovery:
 
     Attributes:
         edits: how many edits were read.
-        torn: where the bytes of an incomplete or damaged end were put, None when there was none.
+        crashed: the session was not closed in order the last time.
+        torn: where the bytes of an incomplete end were put, None when there was none.
     """
 
     edits: int
+    crashed: bool
     torn: Path | None
+
+
+@dataclass
+class _Task:
+    """Something that the writing thread shall do and say when it is done."""
+
+    book: LabelBook | None
+    last: bool
+    done: threading.Event
 
 
 class LabelLog:
@@ -49,31 +57,40 @@ class LabelLog:
         path: the log.
         book: the label book.
         recovery: what opening found.
-        error: why writing failed, None while all is well. Edits wait in memory meanwhile and ``save`` tries again.
+        error: why writing failed, None while all is well. Edits wait in memory meanwhile, and the next edit, ``retry``
+            and ``save`` try again.
+        kept: where a file was put that another program made of the log meanwhile, None when that did not happen.
     """
 
-    def __init__(self, path: Path, book: LabelBook, recovery: Recovery) -> None:
+    def __init__(self, path: Path, book: LabelBook, recovery: Recovery, size: int) -> None:
         self.path = path
         self.book = book
         self.recovery = recovery
         self.error: str | None = None
-        self._queue: queue.Queue[bytes | threading.Event | None] = queue.Queue()
+        self.kept: Path | None = None
+        self._size = size
+        self._half = False
+        self._lost = False
+        self._pending: list[Edit] = []
+        self._made = self._written = 0
+        self._queue: SimpleQueue[Edit | _Task] = SimpleQueue()
         self._unsubscribe = book.subscribe(self._append)
         self._thread: threading.Thread | None = None
 
-    def _append(self, edit: Edit) -> None:
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._write_lines, name="label-log", daemon=True)
-            self._thread.start()
-        self._queue.put(edit_line(edit))
+    @property
+    def waiting(self) -> int:
+        """How many edits are not on disk yet."""
+        return self._made - self._written
 
-    def flush(self, timeout_s: float = 10.0) -> bool:
+    def flush(self, timeout_s: float = _PATIENCE_S) -> bool:
         """Wait until every edit made so far is on disk; False when it did not come about."""
         if self._thread is None:
             return self.error is None
-        written = threading.Event()
-        self._queue.put(written)
-        return written.wait(timeout_s) and self.error is None
+        return self._ask(None).wait(timeout_s) and self.error is None
+
+    def retry(self) -> None:
+        """Try again to write what waits, without waiting for it."""
+        self._ask(self.book.copy() if self._lost else None)
 
     def save(self) -> None:
         """Write the log anew without history, then go on appending.
@@ -81,60 +98,131 @@ class LabelLog:
         Raises:
             StoreError: when the disk refuses; the old log stays.
         """
-        self.flush()
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self.path, lambda file: _write_book(file, self.book))
-            sync_folder(self.path.parent)
-        except OSError as error:
+        done = self._ask(self.book.copy())
+        if not done.wait(_PATIENCE_S) or self.error is not None:
             raise StoreError(
-                f"cannot write {self.path} ({error.strerror or error}): make room or choose another folder; the labels "
+                f"{self.error or f'cannot write {self.path} in time'}: make room or choose another folder; the labels "
                 "are still in memory"
-            ) from error
-        self.error = None
+            )
 
     def close(self) -> None:
-        """Write what is left and stop. The log keeps its history if writing it anew fails."""
-        self._unsubscribe()
-        self.flush()
-        if self._thread is not None:
-            self._queue.put(None)
-            self._thread.join(10)
-            self._thread = None
+        """Write what is left and stop.
 
-    def _write_lines(self) -> None:
-        waiting: list[bytes] = []
+        Raises:
+            StoreError: when the disk refuses; it says where the labels were written instead.
+        """
+        self._unsubscribe()
+        if self._thread is not None or self.recovery.crashed:
+            much = self._size > _MUCH_HISTORY_BYTES
+            self._ask(self.book.copy() if much or self._lost else None, last=True).wait(_PATIENCE_S)
+            assert self._thread is not None
+            self._thread.join(_PATIENCE_S)
+            self._thread = None
+        if self.waiting:
+            raise StoreError(f"{self.error}: {_rescued(self.book, self.path)}")
+
+    # ---- the thread that writes
+
+    def _append(self, edit: Edit) -> None:
+        self._made += 1
+        self._start()
+        self._queue.put(edit)
+        if self._lost:
+            self.retry()
+
+    def _ask(self, book: LabelBook | None, *, last: bool = False) -> threading.Event:
+        self._start()
+        task = _Task(book, last, threading.Event())
+        self._queue.put(task)
+        return task.done
+
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="label-log", daemon=True)
+            self._thread.start()
+
+    def _work(self) -> None:
         while True:
             item = self._queue.get()
-            if isinstance(item, bytes):
-                waiting.append(item)
-                while not self._queue.empty() and isinstance(self._queue.queue[0], bytes):
-                    waiting.append(self._queue.get())  # type: ignore[arg-type]
-            if waiting and self._try_append(b"".join(waiting)):
-                waiting.clear()
-            if isinstance(item, threading.Event):
-                item.set()
-            if item is None:
+            if isinstance(item, Edit):
+                self._pending.append(item)
+                if self._queue.empty():
+                    self._write(None, closing=False)
+                continue
+            self._write(item.book, closing=item.last)
+            item.done.set()
+            if item.last:
                 return
 
-    def _try_append(self, lines: bytes) -> bool:
+    def _write(self, book: LabelBook | None, *, closing: bool) -> None:
+        """Bring the file up to date; what is pending stays so when the disk refuses."""
+        ready = len(self._pending)
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            new = not self.path.exists()
-            with self.path.open("ab") as file:
-                size = file.tell()
-                try:
-                    file.write((_line(_HEAD) if new or size == 0 else b"") + lines)
-                    file.flush()
-                    os.fsync(file.fileno())
-                except OSError:
-                    file.truncate(size)  # a full disk must not leave half a line for later ones to follow
-                    raise
+            if book is not None:
+                self._write_anew(book)
+            elif ready or closing:
+                self._write_lines(edit_line(edit) for edit in self._pending)
+            self._written += ready
+            del self._pending[:ready]
+            if closing and self._size:
+                self._write_lines([closed_line()])
             self.error = None
-            return True
         except OSError as error:
             self.error = f"cannot write {self.path} ({error.strerror or error}): labels are only in memory"
-            return False
+        except StoreError as error:
+            self.error = str(error)
+
+    def _write_anew(self, book: LabelBook) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        if self._lost and self.path.exists():
+            self.kept = free_name(self.path, "other")
+            self.path.replace(self.kept)
+        write_atomically(self.path, lambda file: file.writelines(book_lines(book)))
+        sync_folder(self.path.parent)
+        self._size, self._half, self._lost = self.path.stat().st_size, False, False
+
+    def _write_lines(self, lines: Iterable[bytes]) -> None:
+        data = b"".join(lines)
+        if self._size == 0:
+            data = head_line() + data if data else b""
+        there = self.path.stat().st_size if self.path.exists() else 0
+        if there < self._size or (there > self._size and not self._half):
+            self._lost = True
+            raise StoreError(
+                f"{self.path}: expected the {self._size} bytes that this session wrote, found {there}: another program "
+                "changed the file; labels are only in memory until they are saved again"
+            )
+        self._half = True
+        append_at(self.path, self._size, data)
+        self._half = False
+        self._size += len(data)
+
+
+def append_at(path: Path, size: int, data: bytes) -> None:
+    """Write behind the first so many bytes of a file; what a failed attempt left there goes.
+
+    Raises:
+        OSError: when the disk refuses; then the file may hold a part of it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | getattr(os, "O_BINARY", 0), 0o666)
+    try:
+        os.ftruncate(handle, size)
+        os.lseek(handle, size, os.SEEK_SET)
+        view = memoryview(data)
+        while view:
+            view = view[os.write(handle, view) :]
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def free_name(path: Path, word: str) -> Path:
+    """A name beside a file that is not taken."""
+    number = 1
+    while (candidate := path.with_name(f"{path.name}.{word}-{number}")).exists():
+        number += 1
+    return candidate
 
 
 def open_label_log(path: Path) -> LabelLog:
@@ -143,9 +231,16 @@ def open_label_log(path: Path) -> LabelLog:
     Raises:
         StoreError: when the file is not a log of labels, or is damaged before its last line.
     """
-    book, edits, good, content = _read(path)
-    torn = _put_aside(path, content, good) if good < len(content) else None
-    return LabelLog(path, book, Recovery(edits, torn))
+    found = read_log(path)
+    torn = None
+    if found.rest:
+        torn = free_name(path, "torn")
+        try:
+            write_atomically(torn, lambda file: file.write(found.rest))
+            append_at(path, found.good, b"")
+        except OSError as error:
+            raise StoreError(f"cannot write {path} ({error.strerror or error}): choose another folder") from error
+    return LabelLog(path, found.book, Recovery(found.edits, not found.closed, torn), found.good)
 
 
 def read_labels(path: Path) -> LabelBook:
@@ -154,124 +249,16 @@ def read_labels(path: Path) -> LabelBook:
     Raises:
         StoreError: as ``open_label_log``.
     """
-    return _read(path)[0]
+    return read_log(path).book
 
 
-def _read(path: Path) -> tuple[LabelBook, int, int, bytes]:
-    """The book, the number of edits, the bytes that are good, and all bytes."""
-    book = LabelBook()
-    if not path.exists():
-        return book, 0, 0, b""
-    if path.stat().st_size > _MOST_BYTES:
-        raise StoreError(f"{path}: expected a log of labels of at most {_MOST_BYTES >> 30} GiB, found a larger file")
-    content = path.read_bytes()
-    edits = good = 0
-    for number, (stop, line) in enumerate(_lines(content)):
-        record = _parsed(line)
-        if record is None:
-            if stop < len(content):
-                raise StoreError(
-                    f"{path}: expected an edit in line {number + 1}, found damage, with more lines behind it: restore "
-                    f"the file from a copy, or keep only the lines before it"
-                )
-            break
-        if number == 0:
-            _check_head(record, path)
-        else:
-            _apply(book, record, path, number)
-            edits += 1
-        good = stop
-    return book, edits, good, content
-
-
-def _put_aside(path: Path, content: bytes, good: int) -> Path:
-    torn = path.with_name(f"{path.name}.torn")
-    write_atomically(torn, lambda file: file.write(content[good:]))
-    with path.open("r+b") as file:
-        file.truncate(good)
-        os.fsync(file.fileno())
-    return torn
-
-
-def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
-    """End and content of every line; the last one may lack its line break."""
-    at = 0
-    while at < len(content):
-        stop = content.find(b"\n", at)
-        stop = len(content) if stop < 0 else stop + 1
-        yield stop, content[at:stop]
-        at = stop
-
-
-def _line(record: Any) -> bytes:
-    body = json.dumps(record, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return b"%08x %s\n" % (zlib.crc32(body), body)
-
-
-def _parsed(line: bytes) -> Any:
-    """The record of a line; None when it is torn or damaged."""
-    if not line.endswith(b"\n") or line[8:9] != b" ":
-        return None
-    body = line[9:-1]
-    if line[:8] != b"%08x" % zlib.crc32(body):
-        return None
+def _rescued(book: LabelBook, path: Path) -> str:
+    """Labels that their own disk does not take, on the disk of the user's settings."""
+    place = user_folder() / "rescued" / f"{path.parent.parent.name}-{LOG_NAME}"
     try:
-        return json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _check_head(record: Any, path: Path) -> None:
-    if not isinstance(record, dict) or record.get("format") != _HEAD["format"]:
-        raise StoreError(f"{path}: expected a log of labels, found something else: choose another session folder")
-    if record.get("schema") != _HEAD["schema"]:
-        raise StoreError(
-            f"{path}: expected schema {_HEAD['schema']}, found {record.get('schema')!r}: it was written by another "
-            "version of vp-science; install that one or a newer one"
-        )
-
-
-def edit_line(edit: Edit) -> bytes:
-    """An edit as a line of the log."""
-    return _line({"edit": edit.name, "set": [[*c.place, _encoded(c.after)] for c in edit.changes]})
-
-
-def _encoded(value: Any) -> Any:
-    if isinstance(value, tuple):
-        return [list(astuple(one)) for one in value]
-    return None if value is None else value.to_json()
-
-
-def _apply(book: LabelBook, record: Any, path: Path, number: int) -> None:
-    try:
-        book.apply_logged([_decoded(*entry) for entry in record["set"]])
-    except (KeyError, TypeError, ValueError, AnnotationError) as error:
-        raise StoreError(f"{path}: expected an edit in line {number + 1}, found something else ({error})") from error
-
-
-def _decoded(kind: str, key: Any, value: Any) -> tuple[Place, Any]:
-    if kind == "bout" and type(key) is int:
-        return ("bout", key), None if value is None else Bout.from_json(value)
-    if kind == "behaviors":
-        return ("behaviors", ""), Behaviors.from_json(value)
-    if kind == "observed" and isinstance(key, str):
-        return ("observed", key), tuple(sorted(_interval(*row) for row in value))
-    raise ValueError(f"{kind!r} {key!r}")
-
-
-def _interval(start_s: Any, stop_s: Any, behavior: Any, subject: Any) -> Observed:
-    if not float("-inf") < start_s < stop_s < float("inf") or not isinstance(behavior, str):
-        raise ValueError("an interval that ends before it starts")
-    return Observed(float(start_s), float(stop_s), behavior, str(subject))
-
-
-def _write_book(file: BinaryIO, book: LabelBook) -> None:
-    file.write(_line(_HEAD))
-    file.write(_line({"edit": "saved", "set": [["behaviors", "", book.behaviors.to_json()]]}))
-    bouts = book.bouts()
-    for first in range(0, len(bouts), _PER_LINE):
-        some = bouts[first : first + _PER_LINE]
-        file.write(_line({"edit": "saved", "set": [["bout", b.id, b.to_json()] for b in some]}))
-    for name in book.recordings:
-        if observed := book.observed(name):
-            file.write(_line({"edit": "saved", "set": [["observed", name, _encoded(observed)]]}))
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place = free_name(place, "copy") if place.exists() else place
+        write_atomically(place, lambda file: file.writelines(book_lines(book)))
+    except OSError as error:
+        return f"the last edits are lost, because {place} cannot be written either ({error.strerror or error})"
+    return f"all labels were written to {place} instead; copy it over {path} once there is room"

@@ -4,7 +4,7 @@ Every change goes through a step, every step can be undone and done again withou
 the log on disk) is told about it. Times are seconds on the clock of the recording; nothing here knows a file or a view.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -12,34 +12,28 @@ from typing import Any
 import pandas as pd
 
 from vp_science.errors import AnnotationError
-from vp_science.sessions.bout import Bout, Observed, checked_bout
+from vp_science.sessions.bout import Bout, Observed, Status, checked_bout
 from vp_science.sessions.bout_table import BoutTable
 from vp_science.sessions.edits import Change, Edit, EditBuilder, Place
-from vp_science.sessions.spans import add_observed, remove_observed
+from vp_science.sessions.label_import import merge_into
+from vp_science.sessions.label_store import CATALOGUE, LabelStore, check_exclusive
+from vp_science.sessions.spans import Span, remaining
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.behaviors import Behaviors
 
 Listener = Callable[[Edit], None]
-_FEW = 8
-"""Up to so many bouts a table is updated in place of being made anew."""
 
 
 class LabelBook:
     """Labels of any number of recordings, with undo.
 
     Attributes:
-        behaviors: the catalogue.
         version: grows with every change, whoever made it.
     """
 
     def __init__(self, annotations: Annotations | None = None) -> None:
-        self.behaviors = Behaviors(())
         self.version = 0
-        self._bouts: dict[int, Bout] = {}
-        self._by_recording: dict[str, dict[int, Bout]] = {}
-        self._observed: dict[str, tuple[Observed, ...]] = {}
-        self._tables: dict[str, BoutTable] = {}
-        self._next_id = 1
+        self._store = LabelStore()
         self._step: EditBuilder | None = None
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
@@ -51,15 +45,20 @@ class LabelBook:
     # ---- looking
 
     @property
+    def behaviors(self) -> Behaviors:
+        """The catalogue."""
+        return self._store.behaviors
+
+    @property
     def recordings(self) -> tuple[str, ...]:
         """Ids of all recordings that have bouts or observed intervals, sorted."""
-        return tuple(sorted({*(name for name, own in self._by_recording.items() if own), *self._observed}))
+        return self._store.recordings
 
     def __len__(self) -> int:
-        return len(self._bouts)
+        return len(self._store.bouts)
 
     def __contains__(self, bout_id: object) -> bool:
-        return bout_id in self._bouts
+        return bout_id in self._store.bouts
 
     def bout(self, bout_id: int) -> Bout:
         """One bout.
@@ -68,29 +67,32 @@ class LabelBook:
             AnnotationError: when there is none of this number.
         """
         try:
-            return self._bouts[bout_id]
+            return self._store.bouts[bout_id]
         except KeyError:
             raise AnnotationError(f"expected a bout of this session, found the number {bout_id}") from None
 
     def bouts(self, recording: str | None = None) -> list[Bout]:
         """Bouts (of one recording), sorted by recording and start."""
-        own = self._bouts if recording is None else self._by_recording.get(recording, {})
-        return sorted(own.values(), key=lambda bout: (bout.recording, bout.start_s, bout.stop_s, bout.id))
+        own = self._store.bouts.values() if recording is None else self._store.of_recording(recording)
+        return sorted(own, key=lambda bout: (bout.recording, bout.start_s, bout.stop_s, bout.id))
 
     def count(self, recording: str) -> int:
         """How many bouts a recording has."""
-        return len(self._by_recording.get(recording, {}))
+        return self._store.count(recording)
 
     def table(self, recording: str) -> BoutTable:
         """The bouts of a recording as columns; the same object until something in it changes."""
-        if recording not in self._tables:
-            own = list(self._by_recording.get(recording, {}).values())
-            self._tables[recording] = BoutTable.of(own, self.behaviors.names)
-        return self._tables[recording]
+        return self._store.table(recording)
 
     def observed(self, recording: str) -> tuple[Observed, ...]:
-        """Observed intervals of a recording, sorted."""
-        return self._observed.get(recording, ())
+        """Observed intervals of a recording, sorted; the same object until something in it changes."""
+        return self._store.observed(recording).sorted()
+
+    def subjects(self, recording: str | None = None) -> tuple[str, ...]:
+        """Names of the subjects (not the empty one), sorted."""
+        names = self.recordings if recording is None else (recording,)
+        tables = {subject for name in names for subject in self.table(name).subjects}
+        return tuple(sorted((tables | {one.subject for name in names for one in self.observed(name)}) - {""}))
 
     def annotations(self, recordings: Iterable[str] | None = None) -> Annotations:
         """All of it, or some recordings, as tables."""
@@ -103,23 +105,34 @@ class LabelBook:
         ]
         return Annotations.of(pd.DataFrame(rows), pd.DataFrame(observed), self.behaviors)
 
+    def copy(self) -> "LabelBook":
+        """The labels as they are now, without history or listeners: to work with in another thread."""
+        other = LabelBook()
+        other._store = self._store.copy()
+        return other
+
     # ---- changing
 
     @contextmanager
     def step(self, name: str) -> Iterator[None]:
-        """Make all changes inside one step of undo; an error inside takes back what was changed."""
-        if self._step is not None:
-            yield  # an outer step goes on
-            return
-        self._step = EditBuilder(name)
+        """Make all changes inside one step of undo; an error inside takes back what was changed inside.
+
+        Steps inside a step belong to the outer one.
+        """
+        outer = self._step
+        builder = outer or EditBuilder(name)
+        mark = builder.mark
+        self._step = builder
         try:
             yield
         except BaseException:
-            edit, self._step = self._step.build(), None
-            self._apply(edit.inverted())
+            for change in builder.taken_back(mark):
+                self._store.set(change.place, change.after)
+            self.version += 1
             raise
-        edit, self._step = self._step.build(), None
-        if edit.changes:
+        finally:
+            self._step = outer
+        if outer is None and (edit := builder.build()).changes:
             self._done.append(edit)
             self._undone.clear()
             self._tell(edit)
@@ -134,14 +147,15 @@ class LabelBook:
         observe: bool = True,
         **fields: Any,
     ) -> int:
-        """Add a bout. In an exclusive catalogue the bouts of the same subject give way to it.
+        """Add a bout. Bouts of the same behavior, subject and target give way to it; in an exclusive catalogue all do.
 
         Args:
             recording: id of the recording.
             behavior: a name of the catalogue.
             start_s: in seconds.
             stop_s: in seconds; for a point behavior it is taken to be ``start_s``.
-            observe: its time counts as scored: for all behaviors in an exclusive catalogue, else for this one.
+            observe: its time counts as scored (unless it comes from a model): for all behaviors in an exclusive
+                catalogue, else for this one.
             fields: other fields of ``Bout``.
 
         Returns:
@@ -152,42 +166,141 @@ class LabelBook:
         """
         is_point = self.behaviors[behavior].kind == "point"
         stop = float(start_s) if is_point else float(stop_s)
-        bout = Bout(self._next_id, recording, behavior, float(start_s), stop, **fields)
+        bout = Bout(self._store.new_id(), recording, behavior, float(start_s), stop, **fields)
         with self.step(f"add {behavior}"):
-            self._next_id += 1
-            self._put(bout)
-            if observe and not is_point:
-                every = self.behaviors.exclusive
-                self.observe(recording, bout.start_s, stop, behavior="" if every else behavior, subject=bout.subject)
+            self._put(bout, observe=observe)
         return bout.id
 
-    def change(self, bout_id: int, **fields: Any) -> None:
-        """Change fields of a bout (not its recording); others give way as in ``add``.
+    def paint(
+        self,
+        recording: str,
+        behavior: str,
+        start_s: int | float,
+        stop_s: int | float,
+        *,
+        subject: str = "",
+        source: str = "manual:",
+        join_s: int | float = 0.0,
+    ) -> int:
+        """Say that a behavior happens from start to stop: bouts of it that overlap or touch become one with it.
+
+        Args:
+            recording: id of the recording.
+            behavior: a name of the catalogue; a point behavior gets an event at ``start_s``.
+            start_s: in seconds.
+            stop_s: in seconds.
+            subject: who.
+            source: who says so. Joined with a bout that a model found, the whole becomes ``curated``.
+            join_s: how far apart bouts may be that still touch.
+
+        Returns:
+            The number of the bout.
+
+        Raises:
+            AnnotationError: as ``add``.
+        """
+        if self.behaviors[behavior].kind == "point":
+            return self.add(recording, behavior, start_s, start_s, subject=subject, source=source)
+        near = [
+            bout
+            for bout in self._store.overlapping(recording, start_s, stop_s, touching_s=join_s)
+            if (bout.behavior, bout.subject, bout.target) == (behavior, subject, "")
+        ]
+        with self.step(f"add {behavior}"):
+            if not near:
+                return self.add(recording, behavior, start_s, stop_s, subject=subject, source=source)
+            if any(bout.status != Status.MANUAL for bout in near):
+                source = "curated:" + source.partition(":")[2]
+            self.delete([bout.id for bout in near[1:]])
+            whole = replace(
+                near[0],
+                start_s=min(float(start_s), *(bout.start_s for bout in near)),
+                stop_s=max(float(stop_s), *(bout.stop_s for bout in near)),
+                source=source,
+                comment="; ".join(dict.fromkeys(bout.comment for bout in near if bout.comment)),
+            )
+            self._put(whole)
+            return whole.id
+
+    def erase(
+        self,
+        recording: str,
+        start_s: int | float,
+        stop_s: int | float,
+        *,
+        behavior: str | None = None,
+        subject: str | None = None,
+    ) -> None:
+        """Say that a behavior (None: any) does not happen for a while: bouts are cut; the time stays observed."""
+        with self.step(f"erase {behavior or 'bouts'}"):
+            for bout in list(self._store.of_recording(recording)):
+                if (behavior is not None and bout.behavior != behavior) or subject not in (None, bout.subject):
+                    continue
+                if bout.is_point and start_s <= bout.start_s < stop_s:
+                    self._set(("bout", bout.id), None)
+                elif bout.start_s < stop_s and bout.stop_s > start_s:
+                    self._cut(bout, [(float(start_s), float(stop_s))])
+
+    def split(self, bout_id: int, at_s: int | float) -> int:
+        """Make two bouts of one.
+
+        Returns:
+            The number of the second one.
+
+        Raises:
+            AnnotationError: when the time is not inside the bout.
+        """
+        bout = self.bout(bout_id)
+        if not bout.start_s < at_s < bout.stop_s:
+            raise AnnotationError(
+                f"expected a time inside the bout, {bout.start_s:.3f} to {bout.stop_s:.3f} s, found {at_s:.3f} s"
+            )
+        with self.step(f"split {bout.behavior}"):
+            second = replace(bout, id=self._store.new_id(), start_s=float(at_s))
+            self._set(("bout", bout.id), replace(bout, stop_s=float(at_s)))
+            self._set(("bout", second.id), second)
+        return second.id
+
+    def change(self, bout_id: int, *, observe: bool = True, **fields: Any) -> None:
+        """Change fields of a bout (not its recording); others give way, and time becomes observed, as in ``add``.
 
         Raises:
             AnnotationError: as ``add``.
         """
         before = self.bout(bout_id)
         with self.step(f"change {before.behavior}"):
-            self._put(replace(before, **fields))
+            self._put(replace(before, **fields), observe=observe)
 
     def delete(self, bout_ids: Iterable[int]) -> None:
         """Remove bouts; the time stays observed."""
         chosen = [self.bout(bout_id) for bout_id in bout_ids]
         what = chosen[0].behavior if len(chosen) == 1 else f"{len(chosen)} bouts"
         with self.step(f"delete {what}"):
+            self._store.expect(len(chosen))
             for bout in chosen:
                 self._set(("bout", bout.id), None)
 
     def observe(
         self, recording: str, start_s: int | float, stop_s: int | float, *, behavior: str = "", subject: str = ""
     ) -> None:
-        """Mark time as scored: inside it no bout means that the behavior did not happen."""
+        """Mark time as scored: inside it no bout means that the behavior did not happen.
+
+        Raises:
+            AnnotationError: when the behavior is not in the catalogue ("" means all of it).
+        """
+        if behavior:
+            self.behaviors.index(behavior)
         if not start_s < stop_s:
             return
+        time = self._store.observed(recording)
+        new = Observed(float(start_s), float(stop_s), behavior, subject)
+        if time.covers(new):
+            return
         with self.step("mark as scored"):
-            new = Observed(float(start_s), float(stop_s), behavior, subject)
-            self._set(("observed", recording), add_observed(self.observed(recording), new))
+            replaced, whole = time.joined(new)
+            for one in replaced:
+                self._set(("observed", (recording, one)), None)
+            self._set(("observed", (recording, whole)), whole)
 
     def forget(
         self,
@@ -199,21 +312,25 @@ class LabelBook:
         subject: str | None = None,
     ) -> None:
         """Mark time as not scored (of one behavior and subject, or of any); bouts in it stay."""
+        time = self._store.observed(recording)
         with self.step("mark as not scored"):
-            left = remove_observed(self.observed(recording), float(start_s), float(stop_s), behavior, subject)
-            self._set(("observed", recording), left)
+            for one, left in list(time.without(float(start_s), float(stop_s), behavior, subject)):
+                self._set(("observed", (recording, one)), None)
+                for piece in left:
+                    self._set(("observed", (recording, piece)), piece)
 
     def set_behaviors(self, behaviors: Behaviors, renamed: Mapping[str, str] | None = None) -> None:
         """Replace the catalogue. Bouts of renamed behaviors follow, those of removed ones are deleted.
 
         Raises:
-            AnnotationError: when a behavior with bouts changes its kind.
+            AnnotationError: when a behavior with bouts changes its kind, or behaviors that shall exclude each other
+                overlap.
         """
         new_name = {name: name for name in self.behaviors.names} | dict(renamed or {})
         with self.step("edit behaviors"):
             old = self.behaviors
-            self._set(("behaviors", ""), behaviors)
-            for bout in list(self._bouts.values()):
+            self._set(CATALOGUE, behaviors)
+            for bout in list(self._store.bouts.values()):
                 name = new_name[bout.behavior]
                 if name not in behaviors:
                     self._set(("bout", bout.id), None)
@@ -225,39 +342,67 @@ class LabelBook:
                     )
                 if name != bout.behavior:
                     self._set(("bout", bout.id), replace(bout, behavior=name))
-            for recording, intervals in list(self._observed.items()):
-                kept = (replace(o, behavior=new_name.get(o.behavior, "")) for o in intervals)
-                self._set(("observed", recording), tuple(o for o in kept if not o.behavior or o.behavior in behaviors))
+            self._carry_observed({name: new for name, new in new_name.items() if new in behaviors})
+            if behaviors.exclusive:
+                fix = "remove one of each pair first, or let behaviors overlap"
+                check_exclusive(self._store.bouts.values(), fix)
+
+    def rename_subject(self, old: str, new: str) -> None:
+        """Give a subject another name, in all recordings.
+
+        Raises:
+            AnnotationError: when the name is taken.
+        """
+        if old == new:
+            return
+        if new in self.subjects():
+            raise AnnotationError(f"expected a name that no subject has, found {new!r}: choose another one")
+        with self.step(f"rename {old or 'nobody in particular'}"):
+            for bout in list(self._store.bouts.values()):
+                if bout.subject == old:
+                    self._set(("bout", bout.id), replace(bout, subject=new))
+            for recording in self.recordings:
+                for one in self.observed(recording):
+                    if one.subject == old:
+                        self._set(("observed", (recording, one)), None)
+                        self.observe(recording, one.start_s, one.stop_s, behavior=one.behavior, subject=new)
 
     def merge(self, annotations: Annotations, *, replace_recordings: bool = False) -> None:
         """Take in annotations: the catalogue grows, bouts and observed intervals are added.
+
+        Bouts that are there already are not added twice. In an exclusive catalogue what was there gives way.
 
         Args:
             annotations: from a file of any format.
             replace_recordings: what these recordings had before goes.
 
         Raises:
-            AnnotationError: when the catalogues contradict each other.
+            AnnotationError: when the catalogues contradict each other, or bouts overlap that exclude each other.
         """
         with self.step("import"):
-            self._tables.clear()  # made anew once, not for every bout
-            grown = self.behaviors.merged(annotations.behaviors) if len(self.behaviors) else annotations.behaviors
-            self._set(("behaviors", ""), grown)
-            if replace_recordings:
-                for name in annotations.recordings:
-                    for bout in self.bouts(name):
-                        self._set(("bout", bout.id), None)
-                    self._set(("observed", name), ())
-            for row in annotations.bouts.drop(columns="kind").to_dict("records"):
-                self._set(("bout", self._next_id), Bout(self._next_id, **row))
-                self._next_id += 1
-            for name, rows in annotations.observed.groupby("recording"):
-                merged = self.observed(name)
-                for row in rows.itertuples():
-                    merged = add_observed(merged, Observed(row.start_s, row.stop_s, row.behavior, row.subject))
-                self._set(("observed", name), merged)
+            merge_into(self, self._store, self._set, annotations, replace_recordings)
+
+    def adopt(self, edit: Edit) -> None:
+        """Make an edit that was prepared on a copy (its ``last_edit``) as a step of this book.
+
+        Raises:
+            AnnotationError: when what it changes has changed since the copy was made.
+        """
+        if any(self._store.get(change.place) != change.before for change in edit.changes):
+            raise AnnotationError(
+                f"expected the labels as they were when {edit.name!r} was prepared, found newer changes: do it again"
+            )
+        with self.step(edit.name):
+            self._store.expect(len(edit.changes))
+            for change in sorted(edit.changes, key=Change.rank):
+                self._set(change.place, change.after)
 
     # ---- undo
+
+    @property
+    def last_edit(self) -> Edit | None:
+        """The last step that could be undone; None when there is none."""
+        return self._done[-1] if self._done else None
 
     @property
     def undo_name(self) -> str | None:
@@ -280,9 +425,9 @@ class LabelBook:
     def _move(self, source: list[Edit], target: list[Edit]) -> Edit | None:
         if not source or self._step is not None:
             return None
-        edit = source.pop()
-        back = edit.inverted()
-        self._apply(back)
+        back = source.pop().inverted()
+        self._store.apply(back.changes)
+        self.version += 1
         target.append(back)
         self._tell(back)
         return back
@@ -296,17 +441,24 @@ class LabelBook:
         self._listeners.append(listener)
         return lambda: self._listeners.remove(listener) if listener in self._listeners else None
 
-    def apply_logged(self, changes: Iterable[tuple[Place, Any]]) -> None:
-        """Bring elements to a state, without undo and without telling anybody: for reading a log."""
-        for place, after in changes:
-            self._store(place, after)
-            if place[0] == "bout":
-                self._next_id = max(self._next_id, int(place[1]) + 1)
+    def apply_logged(self, changes: Sequence[tuple[Place, Any]]) -> None:
+        """Bring elements to a state, without undo and without telling anybody: for reading a log.
+
+        Raises:
+            AnnotationError: when they do not fit together.
+        """
+        self._store.apply(Change(place, None, after) for place, after in changes)
+        names = set(self.behaviors.names)
+        new_catalogue = any(place == CATALOGUE for place, _ in changes)
+        touched = self._store.bouts if new_catalogue else {place[1] for place, _ in changes if place[0] == "bout"}
+        for bout in filter(None, map(self._store.bouts.get, touched)):
+            if bout.behavior not in names:
+                raise AnnotationError(f"expected a bout of a behavior of the catalogue, found {bout!r}")
         self.version += 1
 
     # ---- the elements
 
-    def _put(self, bout: Bout) -> None:
+    def _put(self, bout: Bout, *, observe: bool = True) -> None:
         """Set a bout after making room for it."""
         checked_bout(bout)
         entry = self.behaviors[bout.behavior]
@@ -316,74 +468,54 @@ class LabelBook:
                 + ("start and stop at one instant" if entry.kind == "point" else "a bout that ends after it starts")
                 + f", found {bout.start_s:.6g} to {bout.stop_s:.6g} s"
             )
-        if self.behaviors.exclusive and not bout.is_point:
-            self._make_room(bout)
+        every = self.behaviors.exclusive
+        if not bout.is_point:
+            for other in self._store.overlapping(bout.recording, bout.start_s, bout.stop_s):
+                same = every or (other.behavior, other.target) == (bout.behavior, bout.target)
+                if same and other.subject == bout.subject and other.id != bout.id:
+                    self._cut(other, [(bout.start_s, bout.stop_s)])
         self._set(("bout", bout.id), bout)
+        if observe and not bout.is_point and bout.status != Status.MODEL:
+            behavior = "" if every else bout.behavior
+            self.observe(bout.recording, bout.start_s, bout.stop_s, behavior=behavior, subject=bout.subject)
 
-    def _make_room(self, new: Bout) -> None:
-        """Cut or remove what overlaps with a bout of the same subject."""
-        for other in self._overlapping(new):
-            self._set(("bout", other.id), None)
-            pieces = [(other.start_s, min(other.stop_s, new.start_s)), (max(other.start_s, new.stop_s), other.stop_s)]
-            numbers = iter((other.id,))
-            for start, stop in pieces:
-                if stop > start:
-                    number = next(numbers, None) or self._next_id
-                    self._next_id = max(self._next_id, number + 1)
-                    self._set(("bout", number), replace(other, id=number, start_s=start, stop_s=stop))
+    def _cut(self, bout: Bout, spans: Sequence[Span]) -> None:
+        """Take times out of a bout; the first piece that is left keeps its number."""
+        pieces = remaining(bout.start_s, bout.stop_s, spans)
+        if not pieces:
+            self._set(("bout", bout.id), None)
+        for index, (start, stop) in enumerate(pieces):
+            number = bout.id if index == 0 else self._store.new_id()
+            self._set(("bout", number), replace(bout, id=number, start_s=start, stop_s=stop))
 
-    def _overlapping(self, new: Bout) -> list[Bout]:
-        table = self.table(new.recording)
-        hits = (table.start_s < new.stop_s) & (table.stop_s > new.start_s) & (table.id != new.id)
-        found = [self._bouts[number] for number in table.id[hits].tolist()]
-        return [bout for bout in found if bout.subject == new.subject and not bout.is_point]
+    def _carry_observed(self, new_name: Mapping[str, str]) -> None:
+        """Observed intervals of single behaviors follow them to their new names, or go with them."""
+        moved = [
+            (recording, one)
+            for recording in self.recordings
+            for one in self.observed(recording)
+            if one.behavior and new_name.get(one.behavior) != one.behavior
+        ]
+        for recording, one in moved:
+            self._set(("observed", (recording, one)), None)
+        for recording, one in moved:
+            if name := new_name.get(one.behavior):
+                self.observe(recording, one.start_s, one.stop_s, behavior=name, subject=one.subject)
 
     def _set(self, place: Place, after: Any) -> None:
-        change = Change(place, self._element(place), after)
-        self._store(place, after)
-        assert self._step is not None, "changes happen inside a step"
-        self._step.note(change)
-
-    def _element(self, place: Place) -> Any:
-        kind, key = place
-        if kind == "bout":
-            return self._bouts.get(int(key))
-        return self._observed.get(str(key), ()) if kind == "observed" else self.behaviors
-
-    def _store(self, place: Place, after: Any) -> None:
-        kind, key = place
+        before = self._store.get(place)
+        self._store.set(place, after)
         self.version += 1
-        if kind == "behaviors":
-            self.behaviors = after
-            self._tables.clear()
-        elif kind == "observed":
-            self._observed[str(key)] = after
-            if not after:
-                del self._observed[str(key)]
-        else:
-            self._store_bout(int(key), after)
-
-    def _store_bout(self, number: int, after: Bout | None) -> None:
-        before = self._bouts.pop(number, None)
-        for bout in (before, after):
-            if bout is not None and (table := self._tables.get(bout.recording)) is not None:
-                same = bout.behavior in table.names
-                self._tables[bout.recording] = table.without(number) if bout is before else table.with_bout(bout)
-                if not same:
-                    del self._tables[bout.recording]
-        if before is not None:
-            del self._by_recording[before.recording][number]
-        if after is not None:
-            self._bouts[number] = after
-            self._by_recording.setdefault(after.recording, {})[number] = after
-
-    def _apply(self, edit: Edit) -> None:
-        if len(edit.changes) > _FEW:
-            self._tables.clear()
-        # The catalogue first where it grows: bouts of a name are drawn only when the name is there.
-        for change in sorted(edit.changes, key=lambda change: change.place[0] != "behaviors"):
-            self._store(change.place, change.after)
+        assert self._step is not None, "changes happen inside a step"
+        self._step.note(Change(place, before, after))
 
     def _tell(self, edit: Edit) -> None:
+        """Everybody hears of it, also when somebody fails."""
+        failed: list[Exception] = []
         for listener in list(self._listeners):
-            listener(edit)
+            try:
+                listener(edit)
+            except Exception as error:
+                failed.append(error)
+        if failed:
+            raise failed[0]

@@ -7,10 +7,12 @@ is kept in a file of the user's own.
 import json
 import os
 from pathlib import Path
-from typing import Any
 
 from vp_science.files import write_atomically
 from vp_science.typing import StrPath
+
+Known = dict[str, dict[str, dict[str, str]]]
+_MOST_BYTES = 16 << 20
 
 
 def user_folder() -> Path:
@@ -29,34 +31,44 @@ class Places:
 
     def __init__(self, path: StrPath | None = None) -> None:
         self._path = Path(path) if path is not None else user_folder() / "places.json"
-        self._known: dict[str, Any] = {}
-        self._changed = False
-        try:
-            record = json.loads(self._path.read_text(encoding="utf-8"))
-            self._known = record if isinstance(record, dict) else {}
-        except (OSError, ValueError, RecursionError):
-            self._known = {}  # nothing remembered: people are asked where recordings are
+        self._known = _read(self._path)
+        self._new: list[tuple[str, str, str, str]] = []
 
     def find(self, folder: Path, recording_id: str, kind: str) -> Path | None:
         """The path, when it is known and still there."""
-        try:
-            path = Path(self._known[str(folder)][recording_id][kind])
-        except (KeyError, TypeError):
-            return None
-        return path if path.exists() else None
+        known = self._known.get(str(folder), {}).get(recording_id, {}).get(kind)
+        return Path(known) if known is not None and Path(known).exists() else None
 
     def remember(self, folder: Path, recording_id: str, kind: str, path: Path) -> None:
         """Keep a path."""
         known = self._known.setdefault(str(folder), {}).setdefault(recording_id, {})
         if known.get(kind) != str(path):
             known[kind] = str(path)
-            self._changed = True
+            self._new.append((str(folder), recording_id, kind, str(path)))
 
     def save(self) -> None:
-        """Write what was remembered since."""
-        if not self._changed:
+        """Add what was remembered since to the file, which other windows write as well."""
+        if not self._new:
             return
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        content = json.dumps(self._known, indent=1).encode()
+        known = _read(self._path)
+        for folder, recording_id, kind, path in self._new:
+            known.setdefault(folder, {}).setdefault(recording_id, {})[kind] = path
+        content = json.dumps(known, indent=1).encode()
         write_atomically(self._path, lambda file: file.write(content), shared=True)
-        self._changed = False
+        self._known = known
+        self._new.clear()
+
+
+def _read(path: Path) -> Known:
+    """What is remembered: people are asked where recordings are when it is nothing, or not what it should be."""
+    try:
+        if path.stat().st_size > _MOST_BYTES:
+            return {}
+        record = json.loads(path.read_text(encoding="utf-8"))
+        return {
+            folder: {name: {kind: str(where) for kind, where in kinds.items()} for name, kinds in recordings.items()}
+            for folder, recordings in record.items()
+        }
+    except (OSError, ValueError, RecursionError, AttributeError):
+        return {}

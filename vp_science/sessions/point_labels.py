@@ -116,20 +116,10 @@ def covered_s(
 
 def edited_points(points: MapPoints, edit: Edit) -> Int64[np.ndarray, " row"] | None:
     """The points whose behavior an edit of the labels may have changed; None: all of them (the catalogue changed)."""
-    changed: dict[str, list[tuple[float, float]]] = {}
-    for change in edit.changes:
-        kind, key = change.place
-        if kind == "behaviors":
-            return None
-        if kind == "bout":
-            for bout in (change.before, change.after):
-                if bout is not None:
-                    changed.setdefault(bout.recording, []).append((bout.start_s, bout.stop_s))
-        else:
-            other = set(change.before or ()) ^ set(change.after or ())
-            changed.setdefault(str(key), []).extend((one.start_s, one.stop_s) for one in other)
+    if edit.changes_catalogue:
+        return None
     found = [np.zeros(0, np.int64)]
-    for recording, spans in changed.items():
+    for recording, spans in edit.spans().items():
         union = as_union(_array(spans))
         for track in points.tracks(recording):
             rows = points.rows(track)
