@@ -85,7 +85,7 @@ def preprocess_of(track: EmbeddingTable, side: int | None = None) -> Preprocess:
 
 
 def _open_again(source: StrPath, track: EmbeddingTable) -> Recording:
-    options = _reading(track)
+    options = reading_options(track)
     try:
         return open_recording(source, **options)
     except RecordingError:
@@ -95,7 +95,7 @@ def _open_again(source: StrPath, track: EmbeddingTable) -> Recording:
     return open_recording(source, **{name: value for name, value in options.items() if name != "timestamps"})
 
 
-def _reading(track: EmbeddingTable) -> dict[str, Any]:
+def reading_options(track: EmbeddingTable) -> dict[str, Any]:
     """The options of ``open_recording`` that the provenance of a track tells."""
     source = track.provenance.source
     options: dict[str, Any] = {"recording_id": track.recording_id}

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.bout import Status as Status
     from vp_science.sessions.bout_table import BoutTable as BoutTable
     from vp_science.sessions.edits import Edit as Edit
+    from vp_science.sessions.label_log import read_labels as read_labels
     from vp_science.sessions.labelbook import LabelBook as LabelBook
     from vp_science.sessions.map_points import MapPoints as MapPoints
     from vp_science.sessions.map_points import MapStatus as MapStatus
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from vp_science.sessions.mapping import map_path as map_path
     from vp_science.sessions.mapping import preview_path as preview_path
     from vp_science.sessions.mapping import session_tracks as session_tracks
+    from vp_science.sessions.material import LabelChanges as LabelChanges
+    from vp_science.sessions.material import TrainingMaterial as TrainingMaterial
+    from vp_science.sessions.material import training_material as training_material
     from vp_science.sessions.models import ModelChoice as ModelChoice
     from vp_science.sessions.models import list_models as list_models
     from vp_science.sessions.moments import duration_text as duration_text
@@ -35,6 +39,13 @@ if TYPE_CHECKING:
     from vp_science.sessions.pose_look import crop_outlines as crop_outlines
     from vp_science.sessions.pose_look import find_poses as find_poses
     from vp_science.sessions.pose_look import look_at_poses as look_at_poses
+    from vp_science.sessions.prediction import Decided as Decided
+    from vp_science.sessions.prediction import SavedPrediction as SavedPrediction
+    from vp_science.sessions.prediction import ScoreDecider as ScoreDecider
+    from vp_science.sessions.prediction import prediction_path as prediction_path
+    from vp_science.sessions.prediction import read_predictions as read_predictions
+    from vp_science.sessions.probe_scores import ProbeScores as ProbeScores
+    from vp_science.sessions.probe_scores import read_scores as read_scores
     from vp_science.sessions.quick_look import LookCache as LookCache
     from vp_science.sessions.quick_look import QuickLook as QuickLook
     from vp_science.sessions.quick_look import find_recordings as find_recordings
@@ -52,6 +63,10 @@ if TYPE_CHECKING:
     from vp_science.sessions.session_pictures import PictureSource as PictureSource
     from vp_science.sessions.session_pictures import SessionPictures as SessionPictures
     from vp_science.sessions.session_pictures import picture_source as picture_source
+    from vp_science.sessions.session_probes import ProbeCard as ProbeCard
+    from vp_science.sessions.session_probes import list_probes as list_probes
+    from vp_science.sessions.session_probes import read_probe as read_probe
+    from vp_science.sessions.session_probes import training_folder as training_folder
     from vp_science.sessions.thumbnail_cache import ThumbnailCache as ThumbnailCache
     from vp_science.sessions.tracks import FoundTrack as FoundTrack
     from vp_science.sessions.tracks import Listings as Listings
@@ -69,11 +84,12 @@ _HOME = {
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
     "BoutTable": "vp_science.sessions.bout_table",
+    "Decided": "vp_science.sessions.prediction",
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
-    "RECORDING_FILTERS": "vp_science.sessions.recording_state",
     "FoundTrack": "vp_science.sessions.tracks",
     "LabelBook": "vp_science.sessions.labelbook",
+    "LabelChanges": "vp_science.sessions.material",
     "LabelState": "vp_science.sessions.recording_state",
     "Listings": "vp_science.sessions.tracks",
     "LookCache": "vp_science.sessions.quick_look",
@@ -82,13 +98,19 @@ _HOME = {
     "ModelChoice": "vp_science.sessions.models",
     "Observed": "vp_science.sessions.bout",
     "PictureSource": "vp_science.sessions.session_pictures",
+    "ProbeCard": "vp_science.sessions.session_probes",
+    "ProbeScores": "vp_science.sessions.probe_scores",
     "QuickLook": "vp_science.sessions.quick_look",
+    "RECORDING_FILTERS": "vp_science.sessions.recording_state",
     "RecordingState": "vp_science.sessions.recording_state",
+    "SavedPrediction": "vp_science.sessions.prediction",
+    "ScoreDecider": "vp_science.sessions.prediction",
     "Session": "vp_science.sessions.session",
     "SessionPictures": "vp_science.sessions.session_pictures",
     "SessionRecording": "vp_science.sessions.session",
     "Status": "vp_science.sessions.bout",
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
+    "TrainingMaterial": "vp_science.sessions.material",
     "ViewingSource": "vp_science.video.viewing",
     "compare_map": "vp_science.sessions.map_points",
     "crop_outlines": "vp_science.sessions.pose_look",
@@ -98,10 +120,12 @@ _HOME = {
     "find_recordings": "vp_science.sessions.quick_look",
     "find_track": "vp_science.sessions.session",
     "find_tracks": "vp_science.sessions.tracks",
+    "find_viewing_copy": "vp_science.sessions.viewing",
     "frame_edges": "vp_science.timeline.ethogram",
     "label_moments": "vp_science.sessions.moments",
     "label_state": "vp_science.sessions.recording_state",
     "list_models": "vp_science.sessions.models",
+    "list_probes": "vp_science.sessions.session_probes",
     "load_map": "vp_science.sessions.map_points",
     "look_at_disk": "vp_science.sessions.recording_state",
     "look_at_poses": "vp_science.sessions.pose_look",
@@ -113,11 +137,17 @@ _HOME = {
     "picture_source": "vp_science.sessions.session_pictures",
     "point_behaviors": "vp_science.sessions.point_labels",
     "point_scores": "vp_science.sessions.point_labels",
+    "prediction_path": "vp_science.sessions.prediction",
     "preview_path": "vp_science.sessions.mapping",
+    "read_labels": "vp_science.sessions.label_log",
+    "read_predictions": "vp_science.sessions.prediction",
+    "read_probe": "vp_science.sessions.session_probes",
+    "read_scores": "vp_science.sessions.probe_scores",
     "session_folder": "vp_science.sessions.session",
     "session_tracks": "vp_science.sessions.mapping",
+    "training_folder": "vp_science.sessions.session_probes",
+    "training_material": "vp_science.sessions.material",
     "unlike_the_others": "vp_science.sessions.tracks",
-    "find_viewing_copy": "vp_science.sessions.viewing",
     "user_cache_folder": "vp_science.sessions.viewing",
 }
 
