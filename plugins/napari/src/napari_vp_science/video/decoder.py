@@ -1,0 +1,116 @@
+"""The decoder thread of one recording, as the window sees it."""
+
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qtpy.QtCore import QCoreApplication, QObject, Signal
+
+import vp_science as vp
+from napari_vp_science.video.desk import Desk, Opener
+
+if TYPE_CHECKING:
+    from vp_science.recordings import DecodedFrame
+
+_PATIENCE_S = 0.015
+"""How long drawing may wait for a frame that is about to come: less than drawing twice costs."""
+
+
+@dataclass(frozen=True)
+class OnScreen:
+    """What was drawn last.
+
+    Attributes:
+        frame: the frame that was to be drawn; -1 for none.
+        shown_index: the frame whose picture it is; -1 for none.
+        exact: it is the right one (or, when damaged, what stands for it).
+        damaged: the frame is damaged in the file.
+    """
+
+    frame: int = -1
+    shown_index: int = -1
+    exact: bool = False
+    damaged: bool = False
+
+
+class Decoder(QObject):
+    """Opens a recording and decodes its frames in a thread of its own; all signals arrive in the window's thread.
+
+    Attributes:
+        opened: the recording is open, ``source`` is there.
+        failed: opening it, or decoding a frame, went wrong: in words.
+        progress: how much of the file is indexed, 0 to 1.
+        pictured: a picture came for the frame that was wanted (frame, exact).
+        displayed: another picture was drawn (``on_screen``).
+        measured: enough was decoded to know how long a jump takes.
+    """
+
+    opened = Signal()
+    failed = Signal(str)
+    progress = Signal(float)
+    pictured = Signal(int, bool)
+    displayed = Signal()
+    measured = Signal()
+
+    def __init__(self, path: Path, opener: Opener | None = None) -> None:
+        super().__init__()
+        self.path = path
+        self.on_screen = OnScreen()
+        # The thread must not keep this object alive: it ends when nobody uses it any more.
+        teller = _Teller(weakref.ref(self))
+        self.desk = Desk(opener or (lambda watch: vp.sessions.open_viewing(path, watch=watch)), teller)
+        self._end = weakref.finalize(self, self.desk.stop)
+        application = QCoreApplication.instance()
+        if application is not None:
+            application.aboutToQuit.connect(self.close)
+
+    @property
+    def source(self) -> "vp.sessions.ViewingSource | None":
+        """The open recording; None until then."""
+        return self.desk.source
+
+    def now(self, frame: int) -> "DecodedFrame | None":
+        """What to draw for a frame, at once; asks for the frame itself where it is not ready."""
+        self.desk.ask(frame)
+        picture, exact = self.desk.take(frame, self._patience(frame))
+        drawn = (
+            OnScreen() if picture is None else OnScreen(frame, picture.shown_index, exact, exact and picture.damaged)
+        )
+        if drawn != self.on_screen:
+            self.on_screen = drawn
+            self.displayed.emit()
+        return picture
+
+    def _patience(self, frame: int) -> float:
+        if self.source is None or self.desk.error:
+            return 0.0
+        expected = self.source.expected_s(frame)
+        return _PATIENCE_S if expected is not None and expected < _PATIENCE_S else 0.0
+
+    def stop(self) -> None:
+        """Let the thread end by itself."""
+        self._end()
+
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        self._end()
+        self.desk.join()
+
+
+class _Teller:
+    """Turns what the thread tells into signals, as long as somebody is there to hear them."""
+
+    def __init__(self, decoder: "weakref.ref[Decoder]") -> None:
+        self._decoder = decoder
+
+    def __call__(self, event: str, *facts: object) -> None:
+        decoder = self._decoder()
+        if decoder is None:
+            return
+        signal: Callable[..., None] = getattr(decoder, event).emit
+        try:
+            signal(*facts)
+        except RuntimeError:
+            decoder.desk.stop()  # Qt has deleted its half: the window is gone
