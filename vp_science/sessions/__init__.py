@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from vp_science.batch import natural_key as natural_key
     from vp_science.sessions.bout import Bout as Bout
     from vp_science.sessions.bout import Observed as Observed
     from vp_science.sessions.bout import Status as Status
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
     from vp_science.sessions.moments import label_moments as label_moments
     from vp_science.sessions.moments import merge_moments as merge_moments
     from vp_science.sessions.moments import moments_text as moments_text
+    from vp_science.sessions.montage_plan import clip_span as clip_span
+    from vp_science.sessions.montage_plan import varied_order as varied_order
     from vp_science.sessions.point_labels import edited_points as edited_points
     from vp_science.sessions.point_labels import point_behaviors as point_behaviors
     from vp_science.sessions.point_labels import point_scores as point_scores
@@ -55,6 +58,14 @@ if TYPE_CHECKING:
     from vp_science.sessions.recording_state import RecordingState as RecordingState
     from vp_science.sessions.recording_state import label_state as label_state
     from vp_science.sessions.recording_state import look_at_disk as look_at_disk
+    from vp_science.sessions.review_items import review_state as review_state
+    from vp_science.sessions.search_round import Hit as Hit
+    from vp_science.sessions.search_round import SearchRound as SearchRound
+    from vp_science.sessions.search_round import label_hits as label_hits
+    from vp_science.sessions.search_round import labelled_as as labelled_as
+    from vp_science.sessions.search_round import search_example as search_example
+    from vp_science.sessions.search_round import search_examples as search_examples
+    from vp_science.sessions.search_round import session_request as session_request
     from vp_science.sessions.session import Session as Session
     from vp_science.sessions.session import SessionRecording as SessionRecording
     from vp_science.sessions.session import find_track as find_track
@@ -66,12 +77,15 @@ if TYPE_CHECKING:
     from vp_science.sessions.session_probes import ProbeCard as ProbeCard
     from vp_science.sessions.session_probes import list_probes as list_probes
     from vp_science.sessions.session_probes import read_probe as read_probe
+    from vp_science.sessions.session_probes import read_trained_labels as read_trained_labels
     from vp_science.sessions.session_probes import training_folder as training_folder
     from vp_science.sessions.thumbnail_cache import ThumbnailCache as ThumbnailCache
     from vp_science.sessions.tracks import FoundTrack as FoundTrack
     from vp_science.sessions.tracks import Listings as Listings
     from vp_science.sessions.tracks import find_tracks as find_tracks
     from vp_science.sessions.tracks import unlike_the_others as unlike_the_others
+    from vp_science.sessions.user_settings import read_user_settings as read_user_settings
+    from vp_science.sessions.user_settings import write_user_settings as write_user_settings
     from vp_science.sessions.viewing import find_viewing_copy as find_viewing_copy
     from vp_science.sessions.viewing import open_viewing as open_viewing
     from vp_science.sessions.viewing import user_cache_folder as user_cache_folder
@@ -88,6 +102,7 @@ _HOME = {
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
     "FoundTrack": "vp_science.sessions.tracks",
+    "Hit": "vp_science.sessions.search_round",
     "LabelBook": "vp_science.sessions.labelbook",
     "LabelChanges": "vp_science.sessions.material",
     "LabelState": "vp_science.sessions.recording_state",
@@ -105,6 +120,7 @@ _HOME = {
     "RecordingState": "vp_science.sessions.recording_state",
     "SavedPrediction": "vp_science.sessions.prediction",
     "ScoreDecider": "vp_science.sessions.prediction",
+    "SearchRound": "vp_science.sessions.search_round",
     "Session": "vp_science.sessions.session",
     "SessionPictures": "vp_science.sessions.session_pictures",
     "SessionRecording": "vp_science.sessions.session",
@@ -112,6 +128,7 @@ _HOME = {
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
     "TrainingMaterial": "vp_science.sessions.material",
     "ViewingSource": "vp_science.video.viewing",
+    "clip_span": "vp_science.sessions.montage_plan",
     "compare_map": "vp_science.sessions.map_points",
     "crop_outlines": "vp_science.sessions.pose_look",
     "duration_text": "vp_science.sessions.moments",
@@ -122,8 +139,10 @@ _HOME = {
     "find_tracks": "vp_science.sessions.tracks",
     "find_viewing_copy": "vp_science.sessions.viewing",
     "frame_edges": "vp_science.timeline.ethogram",
+    "label_hits": "vp_science.sessions.search_round",
     "label_moments": "vp_science.sessions.moments",
     "label_state": "vp_science.sessions.recording_state",
+    "labelled_as": "vp_science.sessions.search_round",
     "list_models": "vp_science.sessions.models",
     "list_probes": "vp_science.sessions.session_probes",
     "load_map": "vp_science.sessions.map_points",
@@ -132,6 +151,7 @@ _HOME = {
     "map_path": "vp_science.sessions.mapping",
     "merge_moments": "vp_science.sessions.moments",
     "moments_text": "vp_science.sessions.moments",
+    "natural_key": "vp_science.batch",
     "open_session": "vp_science.sessions.session",
     "open_viewing": "vp_science.sessions.viewing",
     "picture_source": "vp_science.sessions.session_pictures",
@@ -143,12 +163,20 @@ _HOME = {
     "read_predictions": "vp_science.sessions.prediction",
     "read_probe": "vp_science.sessions.session_probes",
     "read_scores": "vp_science.sessions.probe_scores",
+    "read_trained_labels": "vp_science.sessions.session_probes",
+    "read_user_settings": "vp_science.sessions.user_settings",
+    "review_state": "vp_science.sessions.review_items",
+    "search_example": "vp_science.sessions.search_round",
+    "search_examples": "vp_science.sessions.search_round",
     "session_folder": "vp_science.sessions.session",
+    "session_request": "vp_science.sessions.search_round",
     "session_tracks": "vp_science.sessions.mapping",
     "training_folder": "vp_science.sessions.session_probes",
     "training_material": "vp_science.sessions.material",
     "unlike_the_others": "vp_science.sessions.tracks",
     "user_cache_folder": "vp_science.sessions.viewing",
+    "varied_order": "vp_science.sessions.montage_plan",
+    "write_user_settings": "vp_science.sessions.user_settings",
 }
 
 __all__ = sorted(_HOME)

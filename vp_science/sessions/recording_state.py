@@ -20,7 +20,7 @@ Filter = Literal[
 ]  # fmt: skip
 
 RECORDING_FILTERS: Mapping[Filter, str] = {
-    "all": "All recordings",
+    "all": "All states",
     "not embedded": "Not embedded",
     "partly embedded": "Partly embedded",
     "embedded": "Embedded",
