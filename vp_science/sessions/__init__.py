@@ -15,6 +15,15 @@ if TYPE_CHECKING:
     from vp_science.sessions.bout import Status as Status
     from vp_science.sessions.bout_table import BoutTable as BoutTable
     from vp_science.sessions.edits import Edit as Edit
+    from vp_science.sessions.label_files import ImportPlan as ImportPlan
+    from vp_science.sessions.label_files import ImportSettings as ImportSettings
+    from vp_science.sessions.label_files import LabelFormat as LabelFormat
+    from vp_science.sessions.label_files import PredictedBouts as PredictedBouts
+    from vp_science.sessions.label_files import RecordingClocks as RecordingClocks
+    from vp_science.sessions.label_files import export_labels as export_labels
+    from vp_science.sessions.label_files import label_formats as label_formats
+    from vp_science.sessions.label_files import plan_import as plan_import
+    from vp_science.sessions.label_files import with_predictions as with_predictions
     from vp_science.sessions.label_log import read_labels as read_labels
     from vp_science.sessions.labelbook import LabelBook as LabelBook
     from vp_science.sessions.map_points import MapPoints as MapPoints
@@ -94,6 +103,15 @@ if TYPE_CHECKING:
     from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
+    "ImportPlan": "vp_science.sessions.label_files",
+    "ImportSettings": "vp_science.sessions.label_files",
+    "LabelFormat": "vp_science.sessions.label_files",
+    "PredictedBouts": "vp_science.sessions.label_files",
+    "RecordingClocks": "vp_science.sessions.label_files",
+    "export_labels": "vp_science.sessions.label_files",
+    "label_formats": "vp_science.sessions.label_files",
+    "plan_import": "vp_science.sessions.label_files",
+    "with_predictions": "vp_science.sessions.label_files",
     "Animal": "vp_science.sessions.pose_look",
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
