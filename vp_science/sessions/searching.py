@@ -7,9 +7,10 @@ A request says::
      "only_in": [recording id, ...] or null for all, "limit": 60, "suggest": 6, "common": "all" or "recording",
      "weights": path or null, "tokenizer": path or null, "offline": false}
 
-An example is ``{"recording": id, "subject": "" or an animal, "start_s": ..., "stop_s": ...}``; start and stop may be
-the same instant, which means the window around it. The index is made when it is not there or tracks have changed, and
-stays open, as the model of texts does, for the next search.
+An example is ``{"recording": id, "subject": "" or an animal, "start_s": ..., "stop_s": ...}``, with ``"track"`` where
+it lies in a certain one; start and stop may be the same instant, which means the window around it. With ``"about":
+true`` nothing is searched: the answer says what there is to search. The index is made when it is not there or tracks
+have changed, and stays open, as the model of texts does, for the next search.
 """
 
 from collections import Counter
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     from vp_science.encoder.video_text import VideoTextModel
     from vp_science.sessions.worker import Reporter
 
-MAX_EXAMPLES = 300
-"""More examples than this make a search slower, and no better: the panel takes so many, evenly spread."""
-
 
 def search_session(request: Mapping[str, Any], report: "Reporter") -> dict[str, Any]:
     """Search the tracks of a session; see the module.
@@ -58,6 +56,8 @@ def search_session(request: Mapping[str, Any], report: "Reporter") -> dict[str, 
     places = {one["id"]: Path(one["path"]) if one["path"] else None for one in request["recordings"]}
     texts = [text for text in request.get("texts", ()) if text.strip()]
     tracks, problems = searchable_tracks(folder, places, report)
+    if request.get("about"):
+        return _about(tracks, problems)
     chosen = _group(tracks, [*request.get("like", ()), *request.get("unlike", ())], bool(texts))
     index = index_of(folder, chosen, report)
     report.progress("searching")
@@ -89,6 +89,16 @@ def search_session(request: Mapping[str, Any], report: "Reporter") -> dict[str, 
     }
 
 
+def _about(tracks: Sequence[SearchTrack], problems: Sequence[str]) -> dict[str, Any]:
+    return {
+        "about": True,
+        "num_recordings": len({track.recording for track in tracks}),
+        "models": sorted({track.model for track in tracks}),
+        "contrastive": any(track.contrastive for track in tracks),
+        "left_out": list(problems),
+    }
+
+
 def _group(tracks: Sequence[SearchTrack], examples: Sequence[Mapping[str, Any]], by_text: bool) -> list[SearchTrack]:
     """The tracks that can be compared with the examples, or with a text; else the largest group."""
     if not tracks:
@@ -96,7 +106,8 @@ def _group(tracks: Sequence[SearchTrack], examples: Sequence[Mapping[str, Any]],
     sizes = Counter(track.group for track in tracks)
     for example in examples:
         mine = [track for track in tracks if track.recording == example["recording"]]
-        fitting = [track for track in mine if track.subject == example["subject"]] or mine
+        fitting = [track for track in mine if track.id == example.get("track")]
+        fitting = fitting or [track for track in mine if track.subject == example["subject"]] or mine
         if fitting:
             group = max((track.group for track in fitting), key=lambda name: (sizes[name], name))
             return [track for track in tracks if track.group == group]
@@ -110,8 +121,10 @@ def _example(given: Mapping[str, Any], tracks: Sequence[SearchTrack]) -> Example
     recording, subject = given["recording"], given["subject"]
     mine = [track for track in tracks if track.recording == recording]
     whole = [track for track in mine if not track.subject]
-    own = [track for track in mine if subject and track.subject == subject]
-    own.sort(key=lambda track: track.target != "")
+    named = [track for track in mine if track.id == given.get("track")]
+    own = named or sorted(
+        (track for track in mine if subject and track.subject == subject), key=lambda track: track.target != ""
+    )
     chosen = own or whole or (mine if len(mine) == 1 else [])
     if not mine:
         raise SettingsError(
