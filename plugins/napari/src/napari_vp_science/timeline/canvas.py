@@ -11,6 +11,7 @@ from napari_vp_science.timeline.rows import Row
 from napari_vp_science.timeline.scene import Scene
 from napari_vp_science.timeline.strips import (
     overview_pixels,
+    paint_legend,
     paint_moments,
     paint_names,
     paint_overview,
@@ -68,6 +69,7 @@ class Canvas:
         self._paint_overview(painter, scene)
         painter.setFont(scene.font)
         paint_ruler(painter, scene)
+        paint_legend(painter, scene)
         paint_moments(painter, scene)
         paint_names(painter, scene)
         if scene.layout.rows:

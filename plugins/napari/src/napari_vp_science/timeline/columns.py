@@ -46,21 +46,19 @@ def majority(covered: np.ndarray) -> np.ndarray:
 
 
 def score_levels(scores: np.ndarray) -> list[np.ndarray]:
-    """``(frame, behavior)`` scores, then the highest of every eight of them, of every 64, and so on."""
-    levels = [np.asarray(scores, np.float32)]
-    while len(levels[-1]) > 4 * _BLOCK:
+    """``(frame, behavior)`` scores as ``(behavior, frame)``, then the highest of every eight, of 64, and so on."""
+    levels = [np.ascontiguousarray(np.asarray(scores, np.float32).T)]
+    while levels[-1].shape[1] > 4 * _BLOCK:
         last = levels[-1]
-        whole = len(last) // _BLOCK * _BLOCK
-        blocks = np.fmax.reduce(last[:whole].reshape(-1, _BLOCK, last.shape[1]), axis=1)
-        rest = [np.fmax.reduce(last[whole:], axis=0)[None]] if whole < len(last) else []
-        levels.append(np.concatenate([blocks, *rest]))
+        whole = last.shape[1] // _BLOCK * _BLOCK
+        blocks = np.fmax.reduce(last[:, :whole].reshape(len(last), -1, _BLOCK), axis=2)
+        rest = [np.fmax.reduce(last[:, whole:], axis=1)[:, None]] if whole < last.shape[1] else []
+        levels.append(np.concatenate([blocks, *rest], axis=1))
     return levels
 
 
 class ScoreColumns:
-    """Scores and states of one prediction, ready to be looked up for any part of the recording.
-
-    Highest scores come from levels, states are counted from the begin: a whole night is drawn as fast as a minute.
+    """One prediction, ready to be looked up for any part of the recording: a night is drawn as fast as a minute.
 
     Attributes:
         prediction: what it is made of.
@@ -70,44 +68,46 @@ class ScoreColumns:
     def __init__(self, prediction: Prediction, levels: list[np.ndarray] | None = None) -> None:
         self.prediction = prediction
         self.levels = score_levels(prediction.scores) if levels is None else levels
-        num_frames, num_behaviors = np.shape(prediction.states)
-        self._happens = np.zeros((num_frames + 1, num_behaviors), np.int32)
-        np.cumsum(np.asarray(prediction.states) == 1, axis=0, out=self._happens[1:])
         time_s = np.asarray(prediction.time_s, np.float64)
         self._edges_s = vp.sessions.frame_edges(time_s) if len(time_s) else np.zeros(1)
 
-    def look(self, axis: TimeAxis, num_columns: int) -> tuple[np.ndarray, np.ndarray]:
-        """Highest score and share of time with the behavior, for columns of the visible part.
+    def highest(self, behavior: int, axis: TimeAxis, num_columns: int) -> np.ndarray:
+        """The highest score of a behavior in every column of the visible time, NaN where there is none.
 
-        Where many frames share a column, its borders are taken an eighth of a column (or less) too wide, so that no
-        peak is lost.
-
-        Returns:
-            ``(behavior, column)`` scores (NaN where there is none) and shares.
+        Where many frames share a column, its borders are taken up to an eighth of a column too wide, so that no peak
+        is lost.
         """
+        first, last, inside = self._frames(axis, num_columns)
+        scores = np.full(num_columns, np.nan, np.float32)
+        if inside.any():
+            scores[inside] = self._highest(behavior, first[inside], last[inside])
+        return scores
+
+    def happening(self, behavior: int, axis: TimeAxis, num_columns: int) -> np.ndarray:
+        """The share of every column in which the model says yes; a short event takes at least half a column."""
+        bouts = self.prediction.bouts
+        own = bouts[(bouts[:, 0] == behavior) & (bouts[:, 1] <= axis.stop_s) & (bouts[:, 2] >= axis.start_s)]
+        scale = num_columns / axis.length_s
+        start, stop = (own[:, 1] - axis.start_s) * scale, (own[:, 2] - axis.start_s) * scale
+        key = np.zeros(len(own), np.int64)
+        return np.minimum(coverage(start, np.maximum(stop, start + 0.5), key, 1, num_columns)[0], 1.0)
+
+    def _frames(self, axis: TimeAxis, num_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """First frame and the one after the last of every column, and which columns have any."""
         times = axis.start_s + np.arange(num_columns + 1) * (axis.length_s / num_columns)
+        num_frames = len(self._edges_s) - 1
         first = np.searchsorted(self._edges_s, times[:-1], side="right") - 1
         last = np.searchsorted(self._edges_s, times[1:], side="left")
-        inside = (first < len(self._happens) - 1) & (last > 0)
-        first = np.clip(first, 0, max(len(self._happens) - 2, 0))
-        last = np.clip(last, first + 1, max(len(self._happens) - 1, 1))
-        num_behaviors = self._happens.shape[1]
-        scores = np.full((num_behaviors, num_columns), np.nan, np.float32)
-        shares = np.zeros((num_behaviors, num_columns), np.float32)
-        if inside.any():
-            a, b = first[inside], last[inside]
-            scores[:, inside] = self._highest(a, b).T
-            shares[:, inside] = ((self._happens[b] - self._happens[a]) / (b - a)[:, None]).T
-        return scores, shares
+        inside = (first < num_frames) & (last > 0)
+        first = np.clip(first, 0, max(num_frames - 1, 0))
+        return first, np.clip(last, first + 1, max(num_frames, 1)), inside
 
-    def _highest(self, first: np.ndarray, last: np.ndarray) -> np.ndarray:
+    def _highest(self, behavior: int, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         per_column = float(np.median(last - first))
         level = 0
         while level + 1 < len(self.levels) and _BLOCK ** (level + 2) <= per_column:
             level += 1
-        block, table = _BLOCK**level, self.levels[level]
-        bounds = np.stack([first // block, -(-last // block)], axis=1).ravel()
-        bounds[1::2] = np.minimum(bounds[1::2], len(table))
-        # reduceat takes pairs of bounds; the end of the table must not be named as a bound.
-        padded = np.concatenate([table, np.full((1, table.shape[1]), np.nan, np.float32)])
-        return np.fmax.reduceat(padded, bounds, axis=0)[::2]
+        block, line = _BLOCK**level, self.levels[level][behavior]
+        bounds = np.stack([first // block, np.minimum(-(-last // block), len(line))], axis=1).ravel()
+        # reduceat takes pairs of bounds, and none of them may be the end: one value more that counts for nothing.
+        return np.fmax.reduceat(np.append(line, np.float32(np.nan)), bounds)[::2]

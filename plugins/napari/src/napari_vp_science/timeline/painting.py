@@ -55,21 +55,20 @@ def _paint_scored(painter: QPainter, scene: Scene, rows: Sequence[Row]) -> None:
 def _paint_scores(painter: QPainter, scene: Scene, rows: Sequence[Row]) -> None:
     assert scene.scores is not None
     prediction = scene.scores.prediction
-    scores, shares = scene.scores.look(scene.axis, scene.num_columns)
     left, width = scene.places.left, scene.places.time_px
     for row in rows:
         if not row.scores_height or row.behavior not in prediction.behaviors:
             continue
         index = prediction.behaviors.index(row.behavior)
         height = max(round(row.scores_height * scene.ratio), 1)
-        pixels = scores_picture(
-            scores[index], shares[index], scene.ink(row.behavior), height, scene.ratio, scene.score_style
-        )
+        scores = scene.scores.highest(index, scene.axis, scene.num_columns)
+        happens = scene.scores.happening(index, scene.axis, scene.num_columns) > 0
+        pixels = scores_picture(scores, happens, scene.ink(row.behavior), height, scene.ratio, scene.score_style)
         top = scene.y(row.scores_top)
         painter.drawImage(QRectF(left, top, width, row.scores_height), picture(pixels))
         threshold = scene.thresholds.get(row.behavior)
         if threshold is not None and scene.score_style == "height":
-            pen = QPen(mixed(scene.colors.text, scene.colors.background, 0.15), 1, Qt.PenStyle.DotLine)
+            pen = QPen(mixed(scene.colors.text, scene.colors.background, 0.35), 1, Qt.PenStyle.DotLine)
             painter.setPen(pen)
             y = top + row.scores_height * (1 - threshold)
             painter.drawLine(QPointF(left, y), QPointF(left + width, y))
@@ -185,7 +184,7 @@ def _paint_chosen(
     for box in _boxes(scene, row, start[chosen], stop[chosen]):
         room = max(6.0 - box.width(), 0.0) / 2 + (4 if box.width() == 0 else 0)
         wider = box.adjusted(-room, 0, room, 0)
-        painter.setPen(QPen(scene.colors.background, 4))
-        painter.drawRect(wider)
         painter.setPen(QPen(scene.colors.text, 2))
         painter.drawRect(wider)
+        painter.setPen(QPen(scene.colors.background, 1))
+        painter.drawRect(wider.adjusted(1.5, 1.5, -1.5, -1.5))

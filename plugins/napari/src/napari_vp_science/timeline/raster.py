@@ -38,20 +38,19 @@ def bouts_line(covered: np.ndarray, color: QColor) -> np.ndarray:
 
 
 def scores_picture(
-    scores: np.ndarray, shares: np.ndarray, color: QColor, height: int, ratio: float, style: str
+    scores: np.ndarray, happens: np.ndarray, color: QColor, height: int, ratio: float, style: str
 ) -> np.ndarray:
-    """Predictions of one row: ``(column,)`` scores and shares -> ``(height, column)`` pixels.
+    """Predictions of one row: ``(column,)`` scores and whether the model says yes -> ``(height, column)`` pixels.
 
-    What the model takes to happen is hatched; the rest is faint. The score is the height, or how opaque it is.
+    Where it says yes is hatched, the rest is faint. The score is the height, or how opaque it is.
     """
-    level = np.nan_to_num(scores, nan=0.0)[None]
-    happens = (shares > 0)[None]
-    y, x = np.mgrid[height:0:-1, 0 : len(scores)]
+    level = np.nan_to_num(scores, nan=0.0)
     period = max(round(_HATCH_PX * ratio), 2)
-    stripe = (x + y) % period < max(period // 2, 1)
+    from_bottom = np.arange(height, 0, -1)[:, None]
+    stripe = (from_bottom + np.arange(len(scores))) % period < max(period // 2, 1)
     if style == "height":
-        inside = (y - 0.5) / height <= np.maximum(level, np.where(level > 0, 0.5 / height, 0.0))
-        alpha = np.where(happens, np.where(stripe, 0.95, 0.55), 0.28) * inside
-    else:
-        alpha = level * np.where(happens, np.where(stripe, 1.0, 0.62), 0.35)
-    return premultiplied(color, alpha)
+        filled = np.maximum(np.round(level * height), level > 0)
+        strong, medium, faint = premultiplied(color, np.array([0.95, 0.55, 0.28]))
+        return np.where(from_bottom <= filled, np.where(happens, np.where(stripe, strong, medium), faint), np.uint32(0))
+    stripes, between = (premultiplied(color, level * np.where(happens, yes, 0.35)) for yes in (1.0, 0.62))
+    return np.where(stripe, stripes, between)

@@ -1,8 +1,8 @@
 """What surrounds the rows: overview, ruler, selected moments and names."""
 
 import numpy as np
-from qtpy.QtCore import QPointF, QRect, QRectF, Qt
-from qtpy.QtGui import QBrush, QColor, QFontMetricsF, QPainter, QPen
+from qtpy.QtCore import QLineF, QPointF, QRect, QRectF, QSize, Qt
+from qtpy.QtGui import QBrush, QColor, QFont, QFontMetricsF, QPainter, QPen
 
 from napari_vp_science.style import mixed
 from napari_vp_science.timeline.axis import clock, finer_step, tick_step, ticks
@@ -11,6 +11,7 @@ from napari_vp_science.timeline.raster import picture, premultiplied
 from napari_vp_science.timeline.rows import Row
 from napari_vp_science.timeline.scene import Scene
 
+_SAMPLE_PX = QSize(18, 9)
 _SWATCH_PX = 11
 _KEY_PX = 16
 _PAD = 6
@@ -71,9 +72,8 @@ def paint_ruler(painter: QPainter, scene: Scene) -> None:
     fine = finer_step(axis, step)
     bottom = area.bottom() + 1
     painter.setPen(QPen(scene.colors.faint, 1))
-    for time_s in ticks(axis, fine):
-        x = round(axis.x(time_s)) + 0.5
-        painter.drawLine(QPointF(x, bottom - 4), QPointF(x, bottom))
+    places = (round(axis.x(time_s)) + 0.5 for time_s in ticks(axis, fine))
+    painter.drawLines([QLineF(x, bottom - 4, x, bottom) for x in places])
     for time_s in ticks(axis, step):
         x = round(axis.x(time_s)) + 0.5
         painter.setPen(QPen(scene.colors.text, 1))
@@ -164,3 +164,31 @@ def _paint_name(painter: QPainter, scene: Scene, row: Row, several: bool) -> Non
     painter.setPen(QPen(mixed(scene.colors.background, scene.colors.text, 0.22), 1))
     painter.drawLine(QPointF(0, line), QPointF(scene.places.left, line))
     painter.setFont(scene.font)
+
+
+def paint_legend(painter: QPainter, scene: Scene) -> None:
+    """What plain and hatched mean, left of overview and ruler."""
+    painter.save()
+    font = QFont(scene.font)
+    font.setPixelSize(max(font.pixelSize() - 2, 9))
+    painter.setFont(font)
+    metrics, ink, ground = QFontMetricsF(font), scene.colors.faint, scene.colors.background
+    hatch = Qt.BrushStyle.BDiagPattern
+    entries = (
+        (scene.places.overview, "scored", scene.scored_color, None),
+        (scene.places.overview, "not scored", ground, QBrush(scene.unscored_line, hatch)),
+        (scene.places.ruler, "labels", ink, None),
+        (scene.places.ruler, "model", mixed(ink, ground, 0.6), QBrush(ink, hatch)),
+    )
+    second = _PAD + 2 + _SAMPLE_PX.width() + metrics.horizontalAdvance("scored") + 3 * _PAD
+    for number, (area, word, fill, pattern) in enumerate(entries):
+        left = _PAD + 2 if number % 2 == 0 else second
+        sample = QRectF(left, area.center().y() - _SAMPLE_PX.height() / 2, _SAMPLE_PX.width(), _SAMPLE_PX.height())
+        painter.setPen(QPen(mixed(scene.colors.background, scene.colors.text, 0.4), 1))
+        for brush in filter(None, (QBrush(fill), pattern)):
+            painter.setBrush(brush)
+            painter.drawRect(sample)
+        painter.setPen(scene.colors.faint)
+        words = QRectF(sample.right() + 4, area.top(), scene.places.left - sample.right() - 6, area.height())
+        painter.drawText(words, Qt.AlignmentFlag.AlignVCenter, word)
+    painter.restore()
