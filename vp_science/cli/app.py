@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, map, models, plot, probe, search
+from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, map, models, napari, plot, probe, search
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -32,6 +32,7 @@ app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.add_typer(probe.app, name="probe")
 app.command("fetch")(fetch.fetch)
+app.command("napari")(napari.napari)
 app.command("info")(info.info)
 
 

@@ -23,11 +23,9 @@ from vp_science.video.viewing_ways import way_of
 KEY_FRAME_EVERY = 20
 _ENCODERS: tuple[tuple[str, dict[str, str]], ...] = (
     ("libx264", {"preset": "veryfast", "crf": "16", "tune": "fastdecode", "bf": "0"}),
-    ("libopenh264", {"rc_mode": "quality", "qmin": "10", "qmax": "24"}),
-    ("mpeg4", {"qmin": "2", "qmax": "3"}),
     ("mjpeg", {"qmin": "2", "qmax": "3"}),
 )
-"""The first that this FFmpeg has is taken."""
+"""The first that this FFmpeg has is taken; MJPEG is in every one, takes any times, and every frame is a key frame."""
 _TICKS = 90_000
 _MOST_TICKS = 1_000_000
 _LONGEST_TICK = 1 << 62
@@ -68,7 +66,7 @@ def _encode(recording: Recording, file: BinaryIO, watch: Watch | None) -> None:
         stream = _add_stream(container, recording, base)
         total = recording.num_frames
         for number, pixels in enumerate(_pictures(recording)):
-            container.mux(stream.encode(_picture(pixels, stream.pix_fmt, int(ticks[number]), base)))
+            container.mux(stream.encode(_picture(pixels, stream, int(ticks[number]), base)))
             if watch is not None:
                 watch(number + 1, total)
         container.mux(stream.encode(None))
@@ -115,17 +113,23 @@ def _add_stream(container: Any, recording: Recording, base: Fraction) -> Any:
     stream = container.add_stream(name, rate=max(1, round(recording.mean_fps)), options=options)
     stream.width, stream.height = recording.width, recording.height
     even = recording.width % 2 == 0 and recording.height % 2 == 0
-    stream.pix_fmt = "yuv420p" if even or name != "libx264" else "yuv444p"
+    kind = "yuv" if name == "libx264" else "yuvj"
+    stream.pix_fmt = f"{kind}420p" if even else f"{kind}444p"
     context = stream.codec_context
     context.time_base = base
     context.gop_size = KEY_FRAME_EVERY
     context.max_b_frames = 0
-    context.colorspace, context.color_range = int(Colorspace.ITU601), int(ColorRange.MPEG)
+    context.colorspace = int(Colorspace.ITU601)
+    context.color_range = int(ColorRange.MPEG if kind == "yuv" else ColorRange.JPEG)
     return stream
 
 
-def _picture(pixels: UInt8[np.ndarray, "h w 3"], pix_fmt: str, tick: int, base: Fraction) -> av.VideoFrame:
+def _picture(pixels: UInt8[np.ndarray, "h w 3"], stream: Any, tick: int, base: Fraction) -> av.VideoFrame:
     rgb = av.VideoFrame.from_ndarray(pixels, format="rgb24")
-    frame = rgb.reformat(format=pix_fmt, dst_colorspace=Colorspace.ITU601, dst_color_range=ColorRange.MPEG)
+    frame = rgb.reformat(
+        format=stream.pix_fmt,
+        dst_colorspace=Colorspace.ITU601,
+        dst_color_range=ColorRange(stream.codec_context.color_range),
+    )
     frame.pts, frame.time_base = tick, base
     return frame
