@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.mapping import session_tracks as session_tracks
     from vp_science.sessions.material import LabelChanges as LabelChanges
     from vp_science.sessions.material import TrainingMaterial as TrainingMaterial
+    from vp_science.sessions.material import embedded_recordings as embedded_recordings
     from vp_science.sessions.material import training_material as training_material
     from vp_science.sessions.models import ModelChoice as ModelChoice
     from vp_science.sessions.models import list_models as list_models
@@ -56,6 +57,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.prediction import ScoreDecider as ScoreDecider
     from vp_science.sessions.prediction import prediction_path as prediction_path
     from vp_science.sessions.prediction import read_predictions as read_predictions
+    from vp_science.sessions.probe_scores import Confusion as Confusion
     from vp_science.sessions.probe_scores import ProbeScores as ProbeScores
     from vp_science.sessions.probe_scores import read_scores as read_scores
     from vp_science.sessions.quick_look import LookCache as LookCache
@@ -100,6 +102,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.viewing import user_cache_folder as user_cache_folder
     from vp_science.timeline.behaviors import Behavior as Behavior
     from vp_science.timeline.ethogram import frame_edges as frame_edges
+    from vp_science.timeline.ranking import RankingCurve as RankingCurve
     from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
@@ -116,6 +119,7 @@ _HOME = {
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
     "BoutTable": "vp_science.sessions.bout_table",
+    "Confusion": "vp_science.sessions.probe_scores",
     "Decided": "vp_science.sessions.prediction",
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
@@ -136,6 +140,7 @@ _HOME = {
     "QuickLook": "vp_science.sessions.quick_look",
     "RECORDING_FILTERS": "vp_science.sessions.recording_state",
     "RecordingState": "vp_science.sessions.recording_state",
+    "RankingCurve": "vp_science.timeline.ranking",
     "SavedPrediction": "vp_science.sessions.prediction",
     "ScoreDecider": "vp_science.sessions.prediction",
     "SearchRound": "vp_science.sessions.search_round",
@@ -153,6 +158,7 @@ _HOME = {
     "edited_points": "vp_science.sessions.point_labels",
     "find_poses": "vp_science.sessions.pose_look",
     "find_recordings": "vp_science.sessions.quick_look",
+    "embedded_recordings": "vp_science.sessions.material",
     "find_track": "vp_science.sessions.session",
     "find_tracks": "vp_science.sessions.tracks",
     "find_viewing_copy": "vp_science.sessions.viewing",

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -9,6 +10,7 @@ from vp_science.sessions.bout import Bout, Observed, Status
 from vp_science.sessions.edits import Edit
 from vp_science.sessions.labelbook import LabelBook
 from vp_science.sessions.scored_time import scored_time
+from vp_science.sessions.tracks import ENDING, Listings, places_of_tracks
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,24 @@ def training_material(book: LabelBook, tracked: Collection[str]) -> TrainingMate
         if bouts or scored_s > 0:
             found.append(LabelledRecording(recording, scored_s, bouts, recording in tracked))
     return TrainingMaterial(tuple(found), book.behaviors.names)
+
+
+def embedded_recordings(
+    session_folder: Path, recordings: Mapping[str, Path | None], others: Collection[str] = ()
+) -> set[str]:
+    """Which recordings have tracks, by the names of files alone.
+
+    Args:
+        session_folder: of the session.
+        recordings: where they lie, by id; None where nobody knows.
+        others: ids of all recordings of the session, see ``find_tracks``.
+    """
+    listings = Listings()
+    return {
+        name
+        for name, path in recordings.items()
+        if any(listings.ids(folder, ENDING, name, others) for folder in places_of_tracks(session_folder, path))
+    }
 
 
 def named(names: Iterable[str], most: int = 3) -> str:

@@ -17,7 +17,8 @@ from typing import Any
 
 from vp_science.errors import AnnotationError, ProbeError
 from vp_science.files import write_atomically
-from vp_science.sessions.label_log import LOG_NAME
+from vp_science.sessions.label_log import LOG_NAME, read_labels
+from vp_science.sessions.labelbook import LabelBook
 from vp_science.timeline.behaviors import Behaviors
 from vp_science.timeline.postprocess import PostProcess
 
@@ -157,6 +158,16 @@ def read_training(session_folder: Path, probe_id: str) -> Training:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise ProbeError(f"expected the record of a training in {path}, found {error}: train again") from error
+
+
+def read_trained_labels(session_folder: Path, probe_id: str) -> LabelBook | None:
+    """The labels that a probe learned from; None when they are not there (a bundle from elsewhere).
+
+    Raises:
+        StoreError: when they are damaged.
+    """
+    path = training_folder(session_folder, probe_id) / LOG_NAME
+    return read_labels(path) if path.exists() else None
 
 
 def write_training(session_folder: Path, probe_id: str, training: Training, log: bytes = b"") -> None:
