@@ -69,7 +69,18 @@ if TYPE_CHECKING:
     from vp_science.sessions.recording_state import RecordingState as RecordingState
     from vp_science.sessions.recording_state import label_state as label_state
     from vp_science.sessions.recording_state import look_at_disk as look_at_disk
+    from vp_science.sessions.review import ReviewProgress as ReviewProgress
+    from vp_science.sessions.review import ReviewQueue as ReviewQueue
+    from vp_science.sessions.review_decisions import accept_all as accept_all
+    from vp_science.sessions.review_estimate import RestEstimate as RestEstimate
+    from vp_science.sessions.review_items import ReviewItem as ReviewItem
+    from vp_science.sessions.review_items import ReviewState as ReviewState
+    from vp_science.sessions.review_items import labels_at as labels_at
     from vp_science.sessions.review_items import review_state as review_state
+    from vp_science.sessions.review_log import Decision as Decision
+    from vp_science.sessions.review_log import read_decisions as read_decisions
+    from vp_science.sessions.review_questions import REVIEW_ORDERS as REVIEW_ORDERS
+    from vp_science.sessions.scored_time import scored_time as scored_time
     from vp_science.sessions.search_round import Hit as Hit
     from vp_science.sessions.search_round import SearchRound as SearchRound
     from vp_science.sessions.search_round import label_hits as label_hits
@@ -94,6 +105,7 @@ if TYPE_CHECKING:
     from vp_science.sessions.tracks import FoundTrack as FoundTrack
     from vp_science.sessions.tracks import Listings as Listings
     from vp_science.sessions.tracks import find_tracks as find_tracks
+    from vp_science.sessions.tracks import find_unfinished as find_unfinished
     from vp_science.sessions.tracks import unlike_the_others as unlike_the_others
     from vp_science.sessions.user_settings import read_user_settings as read_user_settings
     from vp_science.sessions.user_settings import write_user_settings as write_user_settings
@@ -106,41 +118,44 @@ if TYPE_CHECKING:
     from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
-    "ImportPlan": "vp_science.sessions.label_files",
-    "ImportSettings": "vp_science.sessions.label_files",
-    "LabelFormat": "vp_science.sessions.label_files",
-    "PredictedBouts": "vp_science.sessions.label_files",
-    "RecordingClocks": "vp_science.sessions.label_files",
-    "export_labels": "vp_science.sessions.label_files",
-    "label_formats": "vp_science.sessions.label_files",
-    "plan_import": "vp_science.sessions.label_files",
-    "with_predictions": "vp_science.sessions.label_files",
     "Animal": "vp_science.sessions.pose_look",
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
     "BoutTable": "vp_science.sessions.bout_table",
     "Confusion": "vp_science.sessions.probe_scores",
     "Decided": "vp_science.sessions.prediction",
+    "Decision": "vp_science.sessions.review_log",
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
     "FoundTrack": "vp_science.sessions.tracks",
     "Hit": "vp_science.sessions.search_round",
+    "ImportPlan": "vp_science.sessions.label_files",
+    "ImportSettings": "vp_science.sessions.label_files",
     "LabelBook": "vp_science.sessions.labelbook",
     "LabelChanges": "vp_science.sessions.material",
+    "LabelFormat": "vp_science.sessions.label_files",
     "LabelState": "vp_science.sessions.recording_state",
     "Listings": "vp_science.sessions.tracks",
     "LookCache": "vp_science.sessions.quick_look",
     "MapPoints": "vp_science.sessions.map_points",
     "MapStatus": "vp_science.sessions.map_points",
     "ModelChoice": "vp_science.sessions.models",
+    "REVIEW_ORDERS": "vp_science.sessions.review_questions",
     "Observed": "vp_science.sessions.bout",
     "PictureSource": "vp_science.sessions.session_pictures",
+    "PredictedBouts": "vp_science.sessions.label_files",
     "ProbeCard": "vp_science.sessions.session_probes",
     "ProbeScores": "vp_science.sessions.probe_scores",
     "QuickLook": "vp_science.sessions.quick_look",
     "RECORDING_FILTERS": "vp_science.sessions.recording_state",
-    "RecordingState": "vp_science.sessions.recording_state",
     "RankingCurve": "vp_science.timeline.ranking",
+    "RecordingClocks": "vp_science.sessions.label_files",
+    "RecordingState": "vp_science.sessions.recording_state",
+    "RestEstimate": "vp_science.sessions.review_estimate",
+    "ReviewItem": "vp_science.sessions.review_items",
+    "ReviewProgress": "vp_science.sessions.review",
+    "ReviewQueue": "vp_science.sessions.review",
+    "ReviewState": "vp_science.sessions.review_items",
     "SavedPrediction": "vp_science.sessions.prediction",
     "ScoreDecider": "vp_science.sessions.prediction",
     "SearchRound": "vp_science.sessions.search_round",
@@ -151,22 +166,27 @@ _HOME = {
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
     "TrainingMaterial": "vp_science.sessions.material",
     "ViewingSource": "vp_science.video.viewing",
+    "accept_all": "vp_science.sessions.review_decisions",
     "clip_span": "vp_science.sessions.montage_plan",
     "compare_map": "vp_science.sessions.map_points",
     "crop_outlines": "vp_science.sessions.pose_look",
     "duration_text": "vp_science.sessions.moments",
     "edited_points": "vp_science.sessions.point_labels",
+    "embedded_recordings": "vp_science.sessions.material",
+    "export_labels": "vp_science.sessions.label_files",
     "find_poses": "vp_science.sessions.pose_look",
     "find_recordings": "vp_science.sessions.quick_look",
-    "embedded_recordings": "vp_science.sessions.material",
     "find_track": "vp_science.sessions.session",
     "find_tracks": "vp_science.sessions.tracks",
     "find_viewing_copy": "vp_science.sessions.viewing",
+    "find_unfinished": "vp_science.sessions.tracks",
     "frame_edges": "vp_science.timeline.ethogram",
+    "label_formats": "vp_science.sessions.label_files",
     "label_hits": "vp_science.sessions.search_round",
     "label_moments": "vp_science.sessions.moments",
     "label_state": "vp_science.sessions.recording_state",
     "labelled_as": "vp_science.sessions.search_round",
+    "labels_at": "vp_science.sessions.review_items",
     "list_models": "vp_science.sessions.models",
     "list_probes": "vp_science.sessions.session_probes",
     "load_map": "vp_science.sessions.map_points",
@@ -179,10 +199,12 @@ _HOME = {
     "open_session": "vp_science.sessions.session",
     "open_viewing": "vp_science.sessions.viewing",
     "picture_source": "vp_science.sessions.session_pictures",
+    "plan_import": "vp_science.sessions.label_files",
     "point_behaviors": "vp_science.sessions.point_labels",
     "point_scores": "vp_science.sessions.point_labels",
     "prediction_path": "vp_science.sessions.prediction",
     "preview_path": "vp_science.sessions.mapping",
+    "read_decisions": "vp_science.sessions.review_log",
     "read_labels": "vp_science.sessions.label_log",
     "read_predictions": "vp_science.sessions.prediction",
     "read_probe": "vp_science.sessions.session_probes",
@@ -190,6 +212,7 @@ _HOME = {
     "read_trained_labels": "vp_science.sessions.session_probes",
     "read_user_settings": "vp_science.sessions.user_settings",
     "review_state": "vp_science.sessions.review_items",
+    "scored_time": "vp_science.sessions.scored_time",
     "search_example": "vp_science.sessions.search_round",
     "search_examples": "vp_science.sessions.search_round",
     "session_folder": "vp_science.sessions.session",
@@ -200,6 +223,7 @@ _HOME = {
     "unlike_the_others": "vp_science.sessions.tracks",
     "user_cache_folder": "vp_science.sessions.viewing",
     "varied_order": "vp_science.sessions.montage_plan",
+    "with_predictions": "vp_science.sessions.label_files",
     "write_user_settings": "vp_science.sessions.user_settings",
 }
 
