@@ -1,5 +1,6 @@
 """The animals of a recording before it is embedded: who is in its pose file, and where their pictures would be cut."""
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,25 +32,41 @@ class Animal:
     has_direction: bool
 
 
-def find_poses(recording: Path) -> Path | None:
-    """The pose file beside a recording, by its name; None when there is none.
+def find_poses(recording: Path, folder: Path | None = None) -> Path | None:
+    """The pose file of a recording, by its name; None when there is none.
+
+    Args:
+        recording: the recording.
+        folder: look here first, and then beside the recording.
 
     Raises:
         PoseError: when there are several.
     """
-    folder = recording.parent
+    for place in (folder, recording.parent):
+        if place is not None and (found := _poses_in(place, recording)) is not None:
+            return found
+    return None
+
+
+def _poses_in(folder: Path, recording: Path) -> Path | None:
     try:
-        names = sorted(path for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+        names = os.listdir(folder)
     except OSError:
         return None
-    if not any(path.name.startswith(recording.stem) for path in names):
+    alike = [folder / name for name in sorted(names) if name.startswith(recording.stem) and is_pose_name(name)]
+    if not alike:
         return None
     try:
-        return find_pose_file(recording, names)
+        return find_pose_file(recording, alike)
     except PoseError as error:
         if "found none" in str(error):
             return None
         raise
+
+
+def is_pose_name(name: str) -> bool:
+    """Whether a file may hold poses, by its ending."""
+    return name.lower().endswith(ENDINGS)
 
 
 def look_at_poses(poses: Path, follow: FollowSettings | None = None, video: str | None = None) -> list[Animal]:

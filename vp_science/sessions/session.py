@@ -30,6 +30,7 @@ from vp_science.files import write_atomically
 from vp_science.sessions.label_log import LOG_NAME, LabelLog, open_label_log
 from vp_science.sessions.labelbook import LabelBook
 from vp_science.sessions.places import Places
+from vp_science.sessions.tracks import is_track_of
 from vp_science.typing import JSON, StrPath
 
 SESSION_NAME = "session.json"
@@ -298,11 +299,15 @@ def _load(session: Session, path: Path) -> None:
 
 
 def find_track(session: Session, recording_id: str, folders: Sequence[Path] = ()) -> Path | None:
-    """The finished track of a recording: in the session, beside the recording, or in other folders."""
+    """The finished track of a recording: in the session, in other folders, or beside the recording.
+
+    A file that says that it was made from another recording (its size or content differs) is none; ``find_tracks``
+    tells about it.
+    """
     one = session.recording(recording_id)
     beside: Iterable[Path] = () if one.path is None else (one.path.parent, one.path.parent / "embeddings")
     for folder in (session.folder / "tracks", *folders, *beside):
         path = folder / f"{recording_id}.embeddings.h5"
-        if path.is_file():
+        if path.is_file() and (one.path is None or is_track_of(path, one.path)):
             return path
     return None
