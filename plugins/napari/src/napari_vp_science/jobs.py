@@ -47,6 +47,9 @@ class JobRunner(QObject):
         self._rest = QTimer(self)
         self._rest.setSingleShot(True)
         self._rest.timeout.connect(self.close)
+        self._grace = QTimer(self)
+        self._grace.setSingleShot(True)
+        self._grace.timeout.connect(self._kill)
 
     @property
     def running(self) -> bool:
@@ -83,12 +86,12 @@ class JobRunner(QObject):
             return
         self._stopping = True
         self._write({"control": "cancel"})
-        process = self._process
-        QTimer.singleShot(_GRACE_MS, self, lambda: self._kill(process))
+        self._grace.start(_GRACE_MS)
 
     def close(self) -> None:
         """End the process; finished work stays."""
         self._rest.stop()
+        self._grace.stop()
         process, self._process, self.job = self._process, None, None
         if process is None:
             return
@@ -97,9 +100,9 @@ class JobRunner(QObject):
         process.kill()
         process.waitForFinished(2000)
 
-    def _kill(self, process: QProcess | None) -> None:
-        if self.running and process is not None and process is self._process:
-            process.kill()
+    def _kill(self) -> None:
+        if self.running and self._stopping and self._process is not None:
+            self._process.kill()
 
     def _launch(self) -> None:
         process = QProcess(self)
@@ -144,6 +147,7 @@ class JobRunner(QObject):
     def _end(self, tell: Any) -> None:
         if not self.running:
             return
+        self._grace.stop()
         self.job, self.paused = None, False
         tell()
         if not self.running:

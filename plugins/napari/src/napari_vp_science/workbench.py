@@ -177,7 +177,7 @@ class Workbench(QWidget):
         """The window closes: unless somebody keeps it open, this is the end."""
         if event.type() == QEvent.Type.Close:
             window = watched
-            QTimer.singleShot(0, self, lambda: self.close_view() if not window.isVisible() else None)
+            QTimer.singleShot(0, lambda: self.close_view() if not window.isVisible() else None)
         return False
 
     def close_view(self) -> None:
