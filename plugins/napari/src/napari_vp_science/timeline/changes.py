@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import vp_science as vp
 from napari_vp_science.state import PanelState
@@ -17,23 +16,36 @@ def _told(state: PanelState) -> Iterator[None]:
         state.message.emit(str(error))
 
 
-def _scored_lane(state: PanelState, behavior: str) -> str:
-    """For which behavior a bout makes its time scored: for all of them where they exclude each other."""
-    assert state.labels is not None
-    return "" if state.labels.behaviors.exclusive else behavior
+def create(state: PanelState, behavior: str, subject: str, start_s: float, stop_s: float) -> int | None:
+    """Draw a bout in the shown recording and choose it; it becomes one with those of the same row that it touches.
 
-
-def create(state: PanelState, behavior: str, subject: str, start_s: float, stop_s: float, **fields: Any) -> int | None:
-    """Add a bout to the shown recording and choose it; its number."""
+    Returns:
+        Its number.
+    """
     book = state.labels
     if book is None:
         return None
     if behavior not in book.behaviors:
         state.message.emit(f"Add {behavior} to the behaviors on the Label page first")
         return None
-    source = fields.pop("source", f"manual:{state.annotator}")
     with _told(state):
-        number = book.add(state.current, behavior, start_s, stop_s, subject=subject, source=source, **fields)
+        source = f"manual:{state.annotator}"
+        number = book.paint(state.current, behavior, start_s, stop_s, subject=subject, source=source)
+        state.choose_bout(number)
+        return number
+    return None
+
+
+def keep_predicted(
+    state: PanelState, behavior: str, subject: str, start_s: float, stop_s: float, score: float
+) -> int | None:
+    """Make a curated bout of what the model found, and choose it; its number."""
+    book = state.labels
+    if book is None:
+        return None
+    with _told(state):
+        source = f"curated:{state.annotator}"
+        number = book.add(state.current, behavior, start_s, stop_s, subject=subject, source=source, score=score)
         state.choose_bout(number)
         return number
     return None
@@ -45,14 +57,9 @@ def reshape(state: PanelState, number: int, start_s: float, stop_s: float) -> No
     if book is None or number not in book:
         return
     bout = book.bout(number)
-    if (bout.start_s, bout.stop_s) == (start_s, stop_s):
-        return
-    source = f"curated:{state.annotator}" if bout.status == vp.sessions.Status.MODEL else bout.source
-    with _told(state), book.step(f"move {bout.behavior}" if bout.is_point else f"adjust {bout.behavior}"):
-        book.change(number, start_s=start_s, stop_s=stop_s, source=source)
-        if not bout.is_point:
-            lane = _scored_lane(state, bout.behavior)
-            book.observe(bout.recording, start_s, stop_s, behavior=lane, subject=bout.subject)
+    if (bout.start_s, bout.stop_s) != (start_s, stop_s):
+        with _told(state), book.step(f"adjust {bout.behavior}"):
+            book.change(number, start_s=start_s, stop_s=stop_s, source=_by_hand(state, bout))
 
 
 def relabel(state: PanelState, numbers: Iterable[int], behavior: str) -> None:
@@ -63,14 +70,10 @@ def relabel(state: PanelState, numbers: Iterable[int], behavior: str) -> None:
     kind = book.behaviors[behavior].kind
     with _told(state), book.step(f"relabel to {behavior}"):
         for number in _alive(book, numbers):
-            bout = book.bout(number)
-            if bout.is_point != (kind == "point"):
-                continue
-            source = f"curated:{state.annotator}" if bout.status == vp.sessions.Status.MODEL else bout.source
-            book.change(number, behavior=behavior, source=source)
-            if not bout.is_point:
-                lane = _scored_lane(state, behavior)
-                book.observe(bout.recording, bout.start_s, bout.stop_s, behavior=lane, subject=bout.subject)
+            # One of them may have given way to another one meanwhile.
+            bout = book.bout(number) if number in book else None
+            if bout is not None and bout.is_point == (kind == "point"):
+                book.change(number, behavior=behavior, source=_by_hand(state, bout))
 
 
 def curate(state: PanelState, numbers: Iterable[int]) -> None:
@@ -109,3 +112,8 @@ def mark_unscored(state: PanelState, start_s: float, stop_s: float) -> None:
 
 def _alive(book: "vp.sessions.LabelBook", numbers: Iterable[int]) -> list[int]:
     return sorted(number for number in numbers if number in book)
+
+
+def _by_hand(state: PanelState, bout: "vp.sessions.Bout") -> str:
+    """The source of a bout that somebody changes."""
+    return f"curated:{state.annotator}" if bout.status == vp.sessions.Status.MODEL else bout.source

@@ -64,13 +64,10 @@ def _add_predicted(menu: QMenu, view: "TimelineView", predicted: int) -> None:
     prediction = view.state.predictions[view.state.current]
     index, start_s, stop_s, score = prediction.bouts[predicted].tolist()
     behavior = prediction.behaviors[int(index)]
-    source = f"curated:{view.state.annotator}"
     _add(
         menu,
         f"Keep predicted {behavior} as a label",
-        lambda: changes.create(
-            view.state, behavior, prediction.subject, start_s, stop_s, score=float(score), source=source
-        ),
+        lambda: changes.keep_predicted(view.state, behavior, prediction.subject, start_s, stop_s, score),
         enabled=view.state.labels is not None and behavior in view.state.labels.behaviors,
         tip="Makes it a curated bout",
     )
