@@ -12,7 +12,7 @@ from vp_science.errors import MapError
 from vp_science.maps import join_maps, make_map, open_map, relate, save_map
 from vp_science.maps.map_file import _LAYOUT
 from vp_science.maps.settings import MapSettings
-from vp_science.maps.umap_layout import make_umap, place_with_umap, restore_umap
+from vp_science.maps.umap_layout import lay_out_umap, make_umap, place_with_umap, restore_umap
 
 EPOCHS = 60
 
@@ -31,6 +31,25 @@ def test_rebuilt_from_arrays_it_places_points_exactly_where_the_fitted_object_do
     rebuilt = restore_umap(vectors.copy(), fitted.embedding_.copy(), settings)
     np.testing.assert_array_equal(rebuilt.transform(new), fitted.transform(new))
     np.testing.assert_array_equal(rebuilt.embedding_, fitted.embedding_)
+
+
+def test_epochs_are_told_and_what_hears_of_them_can_end_the_layout():
+    vectors, _ = map_study.blobs((60, 40), dim=6)
+    settings = MapSettings(num_epochs=5000).completed(len(vectors), 6)
+    told = []
+
+    def hear(stage, done, total):
+        told.append((stage, done, total))
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        lay_out_umap(vectors, settings, hear)
+    assert told[-1][0] == "layout of 100 points (umap)"
+    assert 0 < told[-1][1] < told[-1][2] == 5000
+    short = replace(settings, num_epochs=EPOCHS)
+    quiet, loud = lay_out_umap(vectors, short)[0], lay_out_umap(vectors, short, lambda *_: None)[0]
+    np.testing.assert_array_equal(quiet, loud)
 
 
 def test_where_a_point_is_placed_does_not_depend_on_what_it_is_placed_with():

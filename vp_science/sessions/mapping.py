@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from vp_science.errors import MapError
 from vp_science.points import PointSettings
+from vp_science.sessions.tracks import ENDING, Listings, is_track_of, places_of_tracks, track_path
 from vp_science.store.reader import Embeddings, open_embeddings
 
 if TYPE_CHECKING:
@@ -39,18 +40,20 @@ def preview_path(session_folder: Path, recording: str | None = None) -> Path:
 
 
 def session_tracks(session: "Session", recording: str | None = None) -> dict[str, Path]:
-    """The finished tracks of all recordings or of one: of whole frames, or else those that follow its animals."""
-    from vp_science.sessions.session import find_track
+    """The finished tracks of all recordings or of one: of whole frames, or else those that follow its animals.
 
+    None of them is opened: whoever uses a damaged one is told so.
+    """
+    listings, others = Listings(), {one.id for one in session.recordings}
     found: dict[str, Path] = {}
-    suffix = ".embeddings.h5"
-    for name in [one.id for one in session.recordings] if recording is None else [recording]:
-        whole = find_track(session, name)
-        if whole is not None:
-            found[name] = whole
-            continue
-        followed = sorted((session.folder / "tracks").glob(f"*@*{suffix}"))
-        found |= {path.name.removesuffix(suffix): path for path in followed if path.name.startswith(f"{name}@")}
+    for one in session.recordings if recording is None else [session.recording(recording)]:
+        own: dict[str, Path] = {}
+        for folder in places_of_tracks(session.folder, one.path):
+            for name in listings.ids(folder, ENDING, one.id, others):
+                path = track_path(folder, name)
+                if name not in own and (one.path is None or is_track_of(path, one.path)):
+                    own[name] = path
+        found |= {one.id: own[one.id]} if one.id in own else own
     return found
 
 

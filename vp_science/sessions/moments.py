@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from jaxtyping import Float64, Int64
+from jaxtyping import Float64
 
 from vp_science.errors import AnnotationError
 from vp_science.sessions.labelbook import LabelBook
@@ -70,8 +70,8 @@ def label_moments(
 ) -> tuple[int, ...]:
     """Give moments a label, as one step of undo.
 
-    Moments that overlap or touch become one bout, and so do bouts of this behavior and subject that were there before.
-    Moments of a point behavior become events in their middle.
+    Moments that overlap or touch become one bout, together with bouts of this behavior and subject that were there
+    before (see ``LabelBook.paint``). Moments of a point behavior become events in their middle.
 
     Args:
         book: the labels.
@@ -95,42 +95,13 @@ def label_moments(
         if not start < stop:
             raise AnnotationError(f"expected moments that last, found {start:.3f} to {stop:.3f} s of {name!r}")
     merged = merge_moments(snapped)
+    numbers = []
     with book.step(f"label {_many(len(merged), 'moment')} {behavior}"):
-        if not is_point:
-            merged = _with_present_bouts(book, merged, behavior, subject)
-        numbers = []
         for name, start, stop in merged:
             begin = _frame_start((start + stop) / 2, known.get(name)) if is_point else start
-            numbers.append(book.add(name, behavior, begin, stop, subject=subject, source=source))
-    return tuple(numbers)
-
-
-def _with_present_bouts(book: LabelBook, moments: list[Moment], behavior: str, subject: str) -> list[Moment]:
-    """Bouts of the behavior that the moments touch are taken away, and their time is added to the moments."""
-    grown, gone = list(moments), []
-    for recording in dict.fromkeys(name for name, _, _ in moments):
-        table = book.table(recording)
-        if behavior not in table.names or subject not in table.subjects:
-            continue
-        mine = np.flatnonzero(
-            (table.behavior == table.names.index(behavior)) & (table.subject == table.subjects.index(subject))
-        )
-        spans = np.array([(start, stop) for name, start, stop in moments if name == recording])
-        near = mine[_touching(spans, table.start_s[mine], table.stop_s[mine])]
-        gone += table.id[near].tolist()
-        grown += [(recording, table.start_s[row].item(), table.stop_s[row].item()) for row in near.tolist()]
-    if gone:
-        book.delete(gone)
-    return merge_moments(grown)
-
-
-def _touching(
-    spans: Float64[np.ndarray, "span 2"], start_s: Float64[np.ndarray, " bout"], stop_s: Float64[np.ndarray, " bout"]
-) -> Int64[np.ndarray, " touching"]:
-    """Bouts that overlap with one of some sorted spans, or touch it."""
-    after = np.searchsorted(spans[:, 0], stop_s + TOUCH_S, side="right")  # spans that begin before a bout ends
-    reached = np.concatenate([[-np.inf], np.maximum.accumulate(spans[:, 1])])
-    return np.flatnonzero(reached[after] >= start_s - TOUCH_S).astype(np.int64)
+            number = book.paint(name, behavior, begin, stop, subject=subject, source=source, join_s=TOUCH_S)
+            numbers.append(number)
+    return tuple(dict.fromkeys(numbers))
 
 
 def _snapped(moment: Moment, edges: Float64[np.ndarray, " edge"] | None) -> Moment:

@@ -15,6 +15,8 @@ from vp_science.timeline.intervals import Intervals, as_union
 NOT_SCORED = -1
 """Of a point most of whose time nobody scored."""
 
+_DIGITS = 6
+
 
 def point_behaviors(
     book: LabelBook, points: MapPoints, rows: Int64[np.ndarray, " row"] | None = None
@@ -63,7 +65,7 @@ def _main_behavior(
     nothing = np.maximum(scored - busy, 0.0)
     unknown = np.maximum(stop_s - start_s - busy - nothing, 0.0)
     # Where two take the same time, a behavior wins over nothing, and what is known over what is not.
-    winner = np.column_stack([seconds, nothing, unknown]).argmax(axis=1)
+    winner = np.column_stack([seconds, nothing, unknown]).round(_DIGITS).argmax(axis=1)
     meaning = np.array([*states, len(book.behaviors), NOT_SCORED], np.int16)
     return np.asarray(meaning[winner], np.int16)
 

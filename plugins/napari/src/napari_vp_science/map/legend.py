@@ -87,6 +87,8 @@ class LegendView(QStackedWidget):
             self._chips[number] = self._chip(number, name, color, count)
             layout.addWidget(self._chips[number])
         self._area.setWidget(inside)
+        for chip in self._chips.values():
+            chip.ensurePolished()  # its size is final only then
         self._fit_height()
 
     def _fit_height(self) -> None:

@@ -196,6 +196,8 @@ class MapPage(QWidget):
             f"{_METHODS[made.model.settings.method]}"
             + (f", {_count(len(made.clusters), 'cluster')}." if len(made.clusters) else ".")
         ]
+        if not self._complete and not self.maker.busy:
+            told.append("Making this map was stopped: make it again to go on.")
         if made.untrained:
             told.append("Random weights: for testing only.")
         if status is not None and status.changed:
@@ -207,8 +209,8 @@ class MapPage(QWidget):
         return told
 
     def _stopped(self) -> None:
-        self._state.message.emit("Stopped. The map shows principal components until it is made again.")
-        self._show_status()
+        self._state.message.emit("Stopped making the map.")
+        self.shelf.look()  # the map that there was, or else the principal components
 
     def _failed(self, text: str) -> None:
         self._state.message.emit(text)
@@ -229,7 +231,6 @@ class MapPage(QWidget):
         self._listen()
         if self.scope.currentData() == "this":
             self._scope_changed()
-        self._marked = None
         self._mark()
 
     def _scope_changed(self) -> None:

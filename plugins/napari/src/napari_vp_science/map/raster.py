@@ -11,7 +11,7 @@ import numpy as np
 
 _CORE = 0.75
 _RIM = 0.2
-_CELL, _FILLED, _SMALLEST, _LARGEST = 10.0, 1.0, 1.5, 4.5
+_CELL, _FILLED, _SMALLEST, _LARGEST = 10.0, 1.5, 1.6, 4.5
 _BLEND = np.uint32(0x00FEFEFE)
 OPAQUE = np.uint32(0xFF000000)
 
@@ -150,7 +150,7 @@ def packed(rgb: np.ndarray) -> np.ndarray:
 
 
 def point_radius(pixels: np.ndarray, width: int, height: int, ratio: float = 1.0) -> float:
-    """A radius at which the discs together are as large as the places that have points, in device pixels.
+    """A radius at which the discs together are half as large again as the places that have points, in device pixels.
 
     Args:
         pixels: ``(point, 2)`` of all points.

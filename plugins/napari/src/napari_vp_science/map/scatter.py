@@ -25,6 +25,7 @@ _CLICK_PX = 4
 _REACH_PX = 9
 _HOVER_MS = 180
 _REFINE_MS = 120
+_ABOVE_PX = 5
 _MOST_PIXELS = 1_300_000
 _DIMMED = 0.74
 _ZOOM = 1.2
@@ -58,8 +59,8 @@ class Note:
     """A name on the map.
 
     Attributes:
-        x: of its middle, in the map.
-        y: of its middle, in the map.
+        x: of the point that it stands above, in the map.
+        y: of that point.
         text: the name.
     """
 
@@ -134,7 +135,8 @@ class ScatterView(QWidget):
         self._points = np.ascontiguousarray(points, np.float32)
         self._shuffle = np.random.default_rng(0).permutation(len(points))
         self._colors = PointColors(np.full(len(points), -1, np.int16), np.zeros((0, 3), np.uint8))
-        self._chosen, self._notes, self._marker = None, (), None
+        self._chosen, self._notes, self._marker, self._order = None, (), None, None
+        self._stop_hover()
         self.fit()
 
     def set_colors(self, colors: PointColors) -> None:
@@ -245,7 +247,7 @@ class ScatterView(QWidget):
         places = self._view.to_pixels(np.array([(note.x, note.y) for note in self._notes], np.float32))
         for note, (x, y) in zip(self._notes, places.tolist(), strict=True):
             size = metrics.boundingRect(note.text)
-            box = QRectF(x - size.width() / 2, y - size.height() / 2, size.width(), size.height())
+            box = QRectF(x - size.width() / 2, y - size.height() - _ABOVE_PX, size.width(), size.height())
             if any(box.intersects(other) for other in taken) or not self.rect().contains(int(x), int(y)):
                 continue  # the first one stays readable
             taken.append(box)
