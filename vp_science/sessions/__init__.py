@@ -10,6 +10,7 @@ from vp_science.lazy import lazy_names
 
 if TYPE_CHECKING:
     from vp_science.batch import natural_key as natural_key
+    from vp_science.recordings import DecodedFrame as DecodedFrame
     from vp_science.sessions.bout import Bout as Bout
     from vp_science.sessions.bout import Observed as Observed
     from vp_science.sessions.bout import Status as Status
@@ -125,6 +126,7 @@ _HOME = {
     "Confusion": "vp_science.sessions.probe_scores",
     "Decided": "vp_science.sessions.prediction",
     "Decision": "vp_science.sessions.review_log",
+    "DecodedFrame": "vp_science.recordings",
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
     "FoundTrack": "vp_science.sessions.tracks",
@@ -140,7 +142,6 @@ _HOME = {
     "MapPoints": "vp_science.sessions.map_points",
     "MapStatus": "vp_science.sessions.map_points",
     "ModelChoice": "vp_science.sessions.models",
-    "REVIEW_ORDERS": "vp_science.sessions.review_questions",
     "Observed": "vp_science.sessions.bout",
     "PictureSource": "vp_science.sessions.session_pictures",
     "PredictedBouts": "vp_science.sessions.label_files",
@@ -148,6 +149,7 @@ _HOME = {
     "ProbeScores": "vp_science.sessions.probe_scores",
     "QuickLook": "vp_science.sessions.quick_look",
     "RECORDING_FILTERS": "vp_science.sessions.recording_state",
+    "REVIEW_ORDERS": "vp_science.sessions.review_questions",
     "RankingCurve": "vp_science.timeline.ranking",
     "RecordingClocks": "vp_science.sessions.label_files",
     "RecordingState": "vp_science.sessions.recording_state",
@@ -178,8 +180,8 @@ _HOME = {
     "find_recordings": "vp_science.sessions.quick_look",
     "find_track": "vp_science.sessions.session",
     "find_tracks": "vp_science.sessions.tracks",
-    "find_viewing_copy": "vp_science.sessions.viewing",
     "find_unfinished": "vp_science.sessions.tracks",
+    "find_viewing_copy": "vp_science.sessions.viewing",
     "frame_edges": "vp_science.timeline.ethogram",
     "label_formats": "vp_science.sessions.label_files",
     "label_hits": "vp_science.sessions.search_round",

@@ -27,8 +27,10 @@ _ENOUGH = 4
 """A walk from a key frame over fewer pictures says little about how long a long one takes."""
 _SAME_S = 1e-4
 """Times of a copy may differ by the rounding of its container."""
-_MANY = 16
+_MANY = 96
 """So many pictures must have been decoded before anything is said about the recording as a whole."""
+_BLOCK = 16
+"""The recording as a whole is judged by the quickest so many pictures in a row: other programs may be busy, too."""
 
 
 class ViewingSource:
@@ -57,7 +59,8 @@ class ViewingSource:
         self._work = threading.RLock()
         self._convert = threading.Lock()
         self._per_picture_s: float | None = None
-        self._key_s: float | None = None
+        self._best_s: float | None = None
+        self._block = (0.0, 0)
         self._num_passed = 0
         self.shows_copy = False
         self.reached = -1
@@ -109,12 +112,9 @@ class ViewingSource:
                 return self._shown(frame_index, kept)
         with self._work:
             self._check_open()
-            begun = time.perf_counter()
             last = self._walk(self._way.passing_key(frame_index), key, interrupt)
             if last is None:
                 return None
-            if last[0] == key:
-                self._key_s = _blend(self._key_s, time.perf_counter() - begun, _ENOUGH)
             return self._shown(frame_index, last[1])
 
     def cached(self, frame_index: int) -> bool:
@@ -132,9 +132,9 @@ class ViewingSource:
 
         It is the time per decoded picture, as measured, times the pictures between a frame and its key frame.
         """
-        if self._per_picture_s is None or self._num_passed < _MANY:
+        if self._best_s is None or self._num_passed < _MANY:
             return None
-        return float(self._per_picture_s * np.percentile(self._way.work, 95) + (self._key_s or 0.0))
+        return float(self._best_s * np.percentile(self._way.work, 95))
 
     def key_distance(self) -> int:
         """Frames from one key frame to the next, where they lie farthest apart."""
@@ -173,7 +173,7 @@ class ViewingSource:
             last = self._walk(self._way.passing(frame_index), frame_index, interrupt)
             count = self._num_passed - before
             if count >= (_ENOUGH if anew else 1):
-                self._per_picture_s = _blend(self._per_picture_s, (time.perf_counter() - begun) / count, count)
+                self._measured(time.perf_counter() - begun, count)
             return None if last is None else last[1]
 
     def _walk(self, pictures: Generator[Passed, None, None], target: int, interrupt: Interrupt | None) -> Passed | None:
@@ -187,6 +187,15 @@ class ViewingSource:
                 if last[0] != target and interrupt is not None and interrupt():
                     return None
         return last
+
+    def _measured(self, seconds: float, count: int) -> None:
+        """So many pictures took so long to decode."""
+        self._per_picture_s = _blend(self._per_picture_s, seconds / count, count)
+        together, number = self._block[0] + seconds, self._block[1] + count
+        if number >= _BLOCK:
+            self._best_s = min(together / number, self._best_s or np.inf)
+            together, number = 0.0, 0
+        self._block = (together, number)
 
     def _check_open(self) -> None:
         if self._closed:

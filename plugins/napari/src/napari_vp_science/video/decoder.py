@@ -12,7 +12,7 @@ import vp_science as vp
 from napari_vp_science.video.desk import Desk, Opener
 
 if TYPE_CHECKING:
-    from vp_science.recordings import DecodedFrame
+    from vp_science.sessions import DecodedFrame
 
 _PATIENCE_S = 0.015
 """How long drawing may wait for a frame that is about to come: less than drawing twice costs."""

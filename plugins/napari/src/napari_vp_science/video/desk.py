@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import vp_science as vp
 
 if TYPE_CHECKING:
-    from vp_science.recordings import DecodedFrame
+    from vp_science.sessions import DecodedFrame
 
 READY_BYTES = 96 << 20
 _FEWEST_READY = 3

@@ -23,6 +23,7 @@ class TimeLink(QObject):
         moved: the current frame changed, also while playing.
         shown: the picture on screen changed: whose it is, and whether it is the one of the current frame.
         playing_changed: playing began or ended.
+        speed_changed: another speed was chosen.
         speed: seconds of the recording in a second.
         every_frame: play shows each frame, slower than the clock where drawing cannot keep up.
         times_s: presentation times of the recording on screen; none before there is one.
@@ -31,6 +32,7 @@ class TimeLink(QObject):
     moved = Signal(int)
     shown = Signal(int, bool)
     playing_changed = Signal(bool)
+    speed_changed = Signal(float)
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -144,9 +146,12 @@ class TimeLink(QObject):
         """How fast to play, one of 0.25, 0.5, 1, 2, 4 and 8."""
         if speed not in SPEEDS:
             raise ValueError(f"expected one of the speeds {', '.join(f'{s:g}' for s in SPEEDS)}, found {speed}")
+        if speed == self.speed:
+            return
         self.speed = speed
         if self.playing:
             self._restart_clock()
+        self.speed_changed.emit(speed)
 
     def set_every_frame(self, every_frame: bool) -> None:
         """Whether playing shows each frame."""

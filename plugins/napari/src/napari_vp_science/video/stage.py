@@ -1,6 +1,9 @@
 """Shows recordings in the viewer: one Image layer, a decoder for each of the recordings shown lately."""
 
+import importlib
+import threading
 from collections import OrderedDict
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +57,7 @@ class Stage(QObject):
         self._feed: LayerFeed | None = None
         state.viewer.layers.events.removed.connect(self._layer_removed)
         state.session_changed.connect(self._session_changed)
+        threading.Thread(target=_load_ahead, name="vp-science-load-ahead", daemon=True).start()
 
     @property
     def layer(self) -> Any:
@@ -275,3 +279,9 @@ class Stage(QObject):
         session = self.state.session
         if self._wanted is not None and (session is None or self._wanted[0] not in session):
             self.clear()
+
+
+def _load_ahead() -> None:
+    """What napari loads when the first image layer is made: two seconds that nobody needs to wait for."""
+    with suppress(ImportError):
+        importlib.import_module("xarray")

@@ -82,6 +82,7 @@ class TransportBar(QWidget):
             self._link.moved.disconnect(self._show_place)
             self._link.shown.disconnect(self._show_badge)
             self._link.playing_changed.disconnect(self._playing_changed)
+            self._link.speed_changed.disconnect(self._speed_changed)
             self._link = None
 
     # ---- what it shows
@@ -96,6 +97,7 @@ class TransportBar(QWidget):
             link.moved.connect(self._show_place)
             link.shown.connect(self._show_badge)
             link.playing_changed.connect(self._playing_changed)
+            link.speed_changed.connect(self._speed_changed)
             link.set_speed(self.speed.currentData())
             link.set_every_frame(self.every_frame.isChecked())
         there = link is not None and link.num_frames > 0
@@ -139,6 +141,9 @@ class TransportBar(QWidget):
         self._paint_icons()
         self.play.setToolTip("Stop" if playing else "Play")
         self._show_badge()
+
+    def _speed_changed(self, speed: float) -> None:
+        self.speed.setCurrentIndex(SPEEDS.index(speed))
 
     def _paint_icons(self, event: Any = None) -> None:
         color = theme_colors(self._state.viewer).text
