@@ -145,7 +145,7 @@ def plan_import(
                 f"expected labels of one recording, found those of {listed(found.recordings)}: let the files say which "
                 "recordings they belong to"
             )
-        found = found.renamed({name: settings.recording for name in found.recordings})
+        found = found.renamed(dict.fromkeys(found.recordings, settings.recording))
     names = _matched(found.recordings, ids) | {n: own for n, own in settings.names.items() if n in found.recordings}
     taken = found.select(recordings=[name for name, own in names.items() if own]).renamed(names)
     before, num_bouts = book.behaviors, len(book)
@@ -171,8 +171,8 @@ def _what_is_found(found: Annotations, names: Mapping[str, str]) -> list[str]:
     seconds = float((found.observed["stop_s"] - found.observed["start_s"]).sum())
     notes = [
         f"Found {_count(len(found.bouts), 'bout')} of {_count(len(found.behaviors), 'behavior')} "
-        f"({listed(found.behaviors.names) or 'none'}) in {_count(len(names), 'recording')}, "
-        + (f"{seconds:.6g} s of them scored." if seconds else "and does not say which time was scored.")
+        f"({listed(found.behaviors.names) or 'none'}) in {_count(len(names), 'recording')}. "
+        + (f"{seconds:.6g} s were scored." if seconds else "They do not say which time was scored.")
     ]
     if left := [name for name, own in names.items() if not own]:
         notes.append(f"Left out, because the session has no such recording: {listed(left)}.")
@@ -183,9 +183,9 @@ def _what_changes(before: Behaviors, taken: Annotations, book: LabelBook, had: i
     notes = []
     if replace and taken.recordings:
         notes.append(f"The labels of {listed(taken.recordings)} are replaced; undo brings them back.")
-    elif known := len(taken.bouts) - (len(book) - had):
-        if not book.behaviors.exclusive and known > 0:
-            notes.append(f"{_count(known, 'bout')} of them are here already and are not added again.")
+    known = len(taken.bouts) - (len(book) - had)
+    if known > 0 and not replace and not book.behaviors.exclusive:
+        notes.append(f"{_count(known, 'bout')} of them are here already and are not added again.")
     if len(before) and (new := [name for name in book.behaviors.names if name not in before]):
         notes.append(f"New behaviors: {listed(new)}.")
     if len(before) and before.exclusive and not book.behaviors.exclusive:

@@ -60,6 +60,7 @@ class BehaviorList(QTableWidget):
         header = self.horizontalHeader()
         header.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         header.setSectionsClickable(False)
+        header.setFixedHeight(_ROW)
         header.setSectionResizeMode(_NAME, QHeaderView.ResizeMode.Stretch)
         for column, width in ((_KEY, 42), (_BOUTS, 64), (_TIME, 84)):
             header.setSectionResizeMode(column, QHeaderView.ResizeMode.Fixed)
@@ -86,7 +87,7 @@ class BehaviorList(QTableWidget):
             self.setItem(row, _BOUTS, _item("", right=True))
             self.setItem(row, _TIME, _item("", right=True))
         rows = min(max(len(behaviors), 1), _MOST_ROWS)
-        self.setFixedHeight(self.horizontalHeader().sizeHint().height() + rows * _ROW + 2 * self.frameWidth() + 2)
+        self.setFixedHeight((rows + 1) * _ROW + 2 * self.frameWidth() + 4)
         self._live = frozenset()
 
     def show_totals(self, count: np.ndarray, seconds: np.ndarray) -> None:

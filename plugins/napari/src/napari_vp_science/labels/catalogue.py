@@ -72,7 +72,7 @@ class CatalogueDialog(QDialog):
         self._choose_file = choose_file or self._ask_for_file
         self.table = QTableWidget(0, 5)
         self._prepare_table()
-        self.exclusive = QCheckBox("Only one behavior of an animal at a time")
+        self.exclusive = QCheckBox("Only one behavior of a subject at a time")
         self.exclusive.setToolTip("Where a behavior starts, the one before stops. Otherwise behaviors may overlap.")
         self.exclusive.setChecked(behaviors.exclusive)
         self.exclusive.toggled.connect(self._exclusive_changed)
@@ -151,7 +151,7 @@ class CatalogueDialog(QDialog):
         color.clicked.connect(lambda: self._choose_color(row))
         self.table.setCellWidget(row, _COLOR, color)
         self.table.setItem(row, _NAME, QTableWidgetItem(entry.name))
-        key = QLineEdit(entry.key)
+        key = QLineEdit(entry.key.upper())
         key.setMaxLength(1)
         key.setAlignment(Qt.AlignmentFlag.AlignCenter)
         key.setToolTip("The key that labels it")

@@ -28,7 +28,7 @@ class HelpWindow(QDialog):
         outer = QVBoxLayout(self)
         outer.setContentsMargins(2 * MARGIN, MARGIN, 2 * MARGIN, 2 * MARGIN)
         columns = QHBoxLayout()
-        columns.setSpacing(4 * MARGIN)
+        columns.setSpacing(3 * MARGIN)
         left, middle = QVBoxLayout(), QVBoxLayout()
         for place, group in enumerate(GROUPS):
             column = left if place == 0 else middle
@@ -40,7 +40,7 @@ class HelpWindow(QDialog):
         explained.setFixedWidth(260)
         right.addWidget(explained)
         for column in (left, middle, right):
-            column.addStretch()
+            column.addStretch(1)
             columns.addLayout(column)
         outer.addLayout(columns)
         row = QHBoxLayout()

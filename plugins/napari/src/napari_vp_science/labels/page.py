@@ -159,7 +159,7 @@ class LabelPage(QWidget):
         layout.addLayout(self._build_buttons())
         self.saved = SaveState(self.state)
         layout.addWidget(self.saved)
-        layout.addStretch()
+        layout.addStretch(1)
 
     def _build_switch(self) -> QLayout:
         row = QHBoxLayout()

@@ -8,7 +8,7 @@ from napari_vp_science.labels.labeller import subjects
 from napari_vp_science.state import PanelState
 from napari_vp_science.style import GAP, button, form
 
-_NOBODY = "Nobody in particular"
+_NOBODY = "Not named"
 
 
 class WhoFields(QWidget):
@@ -23,9 +23,9 @@ class WhoFields(QWidget):
         self.subject.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
         self.subject.setToolTip("Whose behavior you label")
         self.subject.activated.connect(lambda _index: state.choose_subject(self.subject.currentData()))
-        self._add = button("Add...", "Name another animal")
+        self._add = button("Add...", "Name another animal, or group")
         self._add.clicked.connect(lambda _checked=False: self._ask_to_add())
-        self._rename = button("Rename...", "Give this animal another name, in all recordings")
+        self._rename = button("Rename...", "Give this subject another name, in all recordings")
         self._rename.clicked.connect(lambda _checked=False: self._ask_to_rename())
         self.annotator = QLineEdit()
         self.annotator.setPlaceholderText("your name, for the labels")
@@ -37,7 +37,7 @@ class WhoFields(QWidget):
         row.addWidget(self._add)
         row.addWidget(self._rename)
         fields = form()
-        fields.addRow("Animal", row)
+        fields.addRow("Subject", row)
         fields.addRow("Labelled by", self.annotator)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
@@ -58,7 +58,7 @@ class WhoFields(QWidget):
         self.setEnabled(self._state.session is not None)
 
     def add(self, name: str) -> None:
-        """Add an animal and choose it."""
+        """Add a subject and choose it."""
         session, name = self._state.session, name.strip()
         if session is None or not name:
             return
@@ -68,7 +68,7 @@ class WhoFields(QWidget):
         self._save()
 
     def rename(self, new: str) -> None:
-        """Give the chosen animal another name."""
+        """Give the chosen subject another name."""
         session, old, new = self._state.session, self._state.subject, new.strip()
         if session is None or not new or new == old:
             return
@@ -83,12 +83,12 @@ class WhoFields(QWidget):
         self._save()
 
     def _ask_to_add(self) -> None:
-        name, given = QInputDialog.getText(self, "Add an animal", "Name")
+        name, given = QInputDialog.getText(self, "Add a subject", "Name")
         if given:
             self.add(name)
 
     def _ask_to_rename(self) -> None:
-        name, given = QInputDialog.getText(self, "Rename the animal", "Name", text=self._state.subject)
+        name, given = QInputDialog.getText(self, "Rename the subject", "Name", text=self._state.subject)
         if given:
             self.rename(name)
 
