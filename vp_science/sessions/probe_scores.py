@@ -16,6 +16,9 @@ from vp_science.timeline.ranking import RankingCurve
 FEW_BOUTS = 5
 """With fewer bouts than this nothing is said about a behavior."""
 
+NONE_OF_THESE = "none of these"
+"""What frames without any behavior are called, where behaviors exclude each other."""
+
 _MOST_BYTES = 256 << 20
 
 
@@ -167,7 +170,8 @@ def _confusion(table: dict[str, Any]) -> Confusion:
     counts = np.array(table["frames"], np.int64).reshape(len(rows), len(columns))
     if columns == ("found", "false", "missed", "absent"):
         return Confusion(rows, ("found", "missed", "falsely found"), counts[:, [0, 2, 1]], counts[:, 3])
-    return Confusion(rows, columns, counts, np.zeros(len(rows), np.int64))
+    names = (*rows[:-1], NONE_OF_THESE)  # the background is last, under a name of its own in every format
+    return Confusion(names, names, counts, np.zeros(len(rows), np.int64))
 
 
 def _moments(path: Path) -> CellMoments:

@@ -71,6 +71,8 @@ class ConfusionView(QWidget):
             return f"{share:.1%} of the time without {who} is taken for it ({frames:,} frames)."
         if confusion.columns == ("found", "missed", "falsely found"):
             return f"{share:.1%} of {who} is {what} ({frames:,} frames)."
+        if row == column:
+            return f"{share:.1%} of {who} is found ({frames:,} frames)."
         return f"{share:.1%} of {who} is taken for {what} ({frames:,} frames)."
 
     def mouseMoveEvent(self, event: QMouseEvent) -> None:
@@ -123,6 +125,8 @@ class ConfusionView(QWidget):
             text = metrics.elidedText(name, Qt.TextElideMode.ElideRight, 150)
             painter.drawText(QPointF(0, 0), text)
             painter.restore()
+        if self._confusion.rows != self._confusion.columns:
+            return
         painter.setPen(self._colors.faint)
         painter.drawText(QPointF(self._left, metrics.ascent() + 2), "found by the probe")
         painter.drawText(QPointF(4, self._top - 6), "marked by people")
@@ -218,7 +222,8 @@ class CurvesView(PlotView):
             painter.drawLine(QPointF(x, y - metrics.ascent() / 2 + 1), QPointF(x + 24, y - metrics.ascent() / 2 + 1))
             painter.setPen(self.colors.text)
             room = int(self.width() - x - 30)
-            said = f"AP {curve.average_precision:.2f}" if len(curve.recall) else "never happens"
+            few = any(one.few for one in self._scores.each if one.name == curve.behavior)
+            said = "too few labels to say" if few else f"AP {curve.average_precision:.2f}"
             words = metrics.elidedText(curve.behavior, Qt.TextElideMode.ElideRight, room)
             painter.drawText(QPointF(x + 30, y), words)
             painter.setPen(self.colors.faint)
@@ -252,6 +257,7 @@ class ReliabilityView(PlotView):
     x_name = "score of the probe"
     y_name = "share of frames in which it happens"
     extra_bottom = 64.0
+    legend_width = 100.0
 
     def __init__(self, scores: "vp.sessions.ProbeScores", colors: Colors) -> None:
         super().__init__(colors)
@@ -283,8 +289,10 @@ class ReliabilityView(PlotView):
                 mixed(self.colors.faint, self.colors.background, 0.4),
             )
         painter.setPen(self.colors.faint)
+        beside = area.right() + 10
+        painter.drawText(QPointF(beside, top + metrics.ascent()), "frames, up to")
         painter.drawText(
-            QPointF(area.left() + 3, top + metrics.ascent()), f"frames (up to {int(self._frames.max(initial=0)):,})"
+            QPointF(beside, top + metrics.ascent() + metrics.height()), f"{int(self._frames.max(initial=0)):,}"
         )
         for tick in (0.0, 0.5, 1.0):
             text = f"{tick:g}"

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 HEADS = {
-    "logistic": "Logistic regression: seconds, good with few labels",
-    "temporal": "Temporal network: slower, better with many labels",
-    "attentive": "Attentive network: slower, better with many labels",
+    "logistic": "Logistic: seconds, few labels do",
+    "temporal": "Temporal: slower, better with many labels",
+    "attentive": "Attentive: slower, better with many labels",
 }
 LOOKS = {
-    "auto": "Whole frames, or animals if they are named",
+    "auto": "Whole frames, or named animals",
     "frames": "Whole frames",
     "animals": "Single animals",
 }
@@ -55,10 +55,11 @@ class Choices:
         made, probe, after = cls(), record.get("probe"), record.get("after")
         if isinstance(probe, str):
             made.probe = probe
-        if record.get("head") in HEADS:
-            made.head = record["head"]
-        if record.get("look_at") in LOOKS:
-            made.look_at = record["look_at"]
+        head, look_at = record.get("head"), record.get("look_at")
+        if isinstance(head, str) and head in HEADS:
+            made.head = head
+        if isinstance(look_at, str) and look_at in LOOKS:
+            made.look_at = look_at
         if type(after) is int and 1 <= after <= 1000:
             made.after = after
         made.automatic = record.get("automatic") is True

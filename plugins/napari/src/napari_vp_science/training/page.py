@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QHBoxLayout,
     QProgressBar,
+    QSizePolicy,
     QSpinBox,
     QVBoxLayout,
     QWidget,
@@ -52,6 +53,7 @@ class TrainPage(QWidget):
         self.material: vp.sessions.TrainingMaterial | None = None
         self.dialog: ScoresDialog | None = None
         self.choices = Choices()
+        self._failure = False
         self.background = Background(self)
         self.trainer = Trainer(state, self.choices, runner, self)
         self.keeper = PredictionKeeper(state, self)
@@ -85,8 +87,8 @@ class TrainPage(QWidget):
         self.head = _combo(HEADS, "What is trained on the embeddings.")
         self.look_at = _combo(LOOKS, "Which tracks are learned from.")
         rows = form()
-        rows.addRow("Probe", self.head)
-        rows.addRow("Look at", self.look_at)
+        rows.addRow("Kind", self.head)
+        rows.addRow("From", self.look_at)
         layout.addLayout(rows)
         self.automatic = QCheckBox("Train again by itself after")
         self.automatic.setToolTip("When so many bouts have changed and you pause for two seconds.")
@@ -105,6 +107,7 @@ class TrainPage(QWidget):
         self.bar.setTextVisible(False)
         self.bar.setFixedHeight(6)
         self.stage = hint()
+        self.stage.hide()
         layout.addWidget(self.bar)
         layout.addWidget(self.stage)
 
@@ -159,7 +162,7 @@ class TrainPage(QWidget):
         self.probes.activated.connect(lambda place: self.use_probe(self.probes.itemData(place)))
         self.thresholds.changed.connect(self._thresholds_changed)
         self.thresholds.apply_asked.connect(lambda: trainer.predict(chosen=True))
-        trainer.started.connect(self._show_work)
+        trainer.started.connect(self._begin)
         trainer.stopped.connect(self._stopped)
         trainer.progress.connect(self._show_progress)
         trainer.failed.connect(self._failed)
@@ -281,31 +284,36 @@ class TrainPage(QWidget):
         self.train.setEnabled(ready and not busy)
         self.cancel.setVisible(busy)
         self.bar.setVisible(busy)
-        if busy and not self.stage.text():
-            self.bar.setRange(0, 0)
-            self.stage.setText("Starting…")
         for widget in (self.predict, self.export, self.test):
             widget.setEnabled(probe and not busy)
         self.open.setEnabled(self._session is not None and not busy)
         self.probes.setEnabled(not busy)
         self.thresholds.set_busy(busy)
 
+    def _begin(self) -> None:
+        self.bar.setRange(0, 0)
+        self._say("Starting…")
+        self._show_work()
+
     def _show_progress(self, event: dict[str, Any]) -> None:
         total = round(100 * event["total"])
         self.bar.setRange(0, total)
         self.bar.setValue(round(100 * event["done"]))
-        self.stage.setStyleSheet("")
-        self.stage.setText(f"{event['stage'][:1].upper()}{event['stage'][1:]}…")
+        self._say(f"{event['stage'][:1].upper()}{event['stage'][1:]}…")
 
     def _stopped(self) -> None:
-        if not self.stage.styleSheet():
-            self.stage.setText("")
+        if not self._failure:
+            self._say("")
         self._show_work()
         self._show_predicted()
 
     def _failed(self, message: str) -> None:
-        self.stage.setStyleSheet("font-weight: bold;")
-        self.stage.setText(f"It did not work: {message}")
+        self._say(f"It did not work: {message}", failure=True)
+
+    def _say(self, text: str, *, failure: bool = False) -> None:
+        self._failure = failure
+        self.stage.setText(text)
+        self.stage.setVisible(bool(text))
 
     def _show_changes(self) -> None:
         bouts, scored = self.trainer.changes.bouts, self.trainer.changes.scored
@@ -473,7 +481,7 @@ def _card_words(card: "vp.sessions.ProbeCard") -> str:
     when = "opened from a file" if training.imported else f"trained {_when(training.trained)}"
     kind = "one behavior at a time" if card.behaviors.exclusive else "behaviors may overlap"
     lines = [f"{when[:1].upper()}{when[1:]}, on {learned}.", f"{card.head.capitalize()} on {card.model}, {kind}."]
-    lines.append(f"Thresholds were chosen on {card.validation}.")
+    lines.append(f"Thresholds were chosen on: {card.validation}.")
     lines += [f"{note[:1].upper()}{note[1:]}." for note in training.notes]
     return "\n".join(lines)
 
@@ -505,6 +513,7 @@ def _combo(entries: dict[str, str], tip: str) -> QComboBox:
     combo.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     combo.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     combo.setMinimumContentsLength(12)
+    combo.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     return combo
 
 

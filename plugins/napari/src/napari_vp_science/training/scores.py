@@ -10,6 +10,8 @@ from qtpy.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QHeaderView,
+    QListWidget,
+    QListWidgetItem,
     QScrollArea,
     QTableWidget,
     QTableWidgetItem,
@@ -20,7 +22,7 @@ from qtpy.QtWidgets import (
 
 import vp_science as vp
 from napari_vp_science.state import PanelState
-from napari_vp_science.style import GAP, MARGIN, Colors, button, hint, theme_colors
+from napari_vp_science.style import GAP, MARGIN, button, hint, theme_colors
 from napari_vp_science.training.charts import ConfusionView, CurvesView, ReliabilityView
 from napari_vp_science.training.thresholds import color_icon
 
@@ -45,13 +47,18 @@ class ScoreTable(QTableWidget):
 
     def __init__(self) -> None:
         super().__init__(0, len(_COLUMNS))
-        self.setHorizontalHeaderLabels([name for name, _ in _COLUMNS])
-        for column, (_, tip) in enumerate(_COLUMNS):
-            self.horizontalHeaderItem(column).setToolTip(tip)
+        for column, (name, tip) in enumerate(_COLUMNS):
+            item = QTableWidgetItem(name)
+            item.setToolTip(tip)
+            side = Qt.AlignmentFlag.AlignRight if column else Qt.AlignmentFlag.AlignLeft
+            item.setTextAlignment(side | Qt.AlignmentFlag.AlignVCenter)
+            self.setHorizontalHeaderItem(column, item)
+        self.setWordWrap(False)
         self.verticalHeader().hide()
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
+        header.setMinimumSectionSize(54)
         header.setHighlightSections(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -72,9 +79,9 @@ class ScoreTable(QTableWidget):
             self.setItem(row, 0, name)
             cells = [f"{one.bouts:,}", vp.sessions.duration_text(one.seconds) if one.seconds else "-"]
             if one.few:
-                few = QTableWidgetItem("too few labels to say")
+                few = QTableWidgetItem("too few labels")
                 few.setForeground(QBrush(faint))
-                few.setToolTip("Label more bouts of it, in more than one recording.")
+                few.setToolTip("Too few labels to say: label more bouts of it, in more than one recording.")
                 self.setItem(row, 1, few)
                 self.setSpan(row, 1, 1, 2)
             else:
@@ -114,12 +121,18 @@ class ScoresDialog(QDialog):
         self.confusion = ConfusionView(scores.confusion, colors)
         self.curves = CurvesView(scores, thresholds, colors)
         self.reliability = ReliabilityView(scores, colors)
-        self.said = hint("Click a cell to light up the moments behind it.")
+        self.said = hint("Click a cell for the moments behind it.")
+        self.moments = QListWidget()
+        self.moments.setMaximumWidth(230)
+        self.moments.setUniformItemSizes(True)
+        self.moments.setToolTip("Click a moment to see it.")
+        self.moments.hide()
         self.confusion.clicked.connect(self.choose_cell)
+        self.moments.itemClicked.connect(self._show_moment)
         tabs = QTabWidget()
-        tabs.addTab(self._tab(self._confusion_words(), self.confusion, colors, self.said), "Confusion")
-        tabs.addTab(self._tab(_CURVES_WORDS, self.curves, colors), "Precision and recall")
-        tabs.addTab(self._tab(_RELIABILITY_WORDS, self.reliability, colors), "Reliability")
+        tabs.addTab(self._tab(self._confusion_words(), self.confusion, self.moments, self.said), "Confusion")
+        tabs.addTab(self._tab(_CURVES_WORDS, self.curves), "Precision and recall")
+        tabs.addTab(self._tab(_RELIABILITY_WORDS, self.reliability), "Reliability")
         close = button("Close", "Back to the panel.")
         close.clicked.connect(self.close)
         bottom = QHBoxLayout()
@@ -142,12 +155,22 @@ class ScoresDialog(QDialog):
         """Light up the moments behind a cell of the confusion matrix."""
         moments = self._scores.moments.of(row, column)
         words = self.confusion.words(row, column)
+        self.moments.clear()
+        self.moments.setVisible(bool(moments))
+        for moment in moments:
+            item = QListWidgetItem(f"{moment[0]}   {_clock(moment[1])}   {moment[2] - moment[1]:.2f} s")
+            item.setData(Qt.ItemDataRole.UserRole, moment)
+            self.moments.addItem(item)
         if moments:
             self._state.choose_moments(moments)
             count = f"{len(moments):,} moment" + ("" if len(moments) == 1 else "s")
             words += f" {count}, the longest first: they are chosen now, in the ethogram and for the montage."
             self._state.show(moments[0][0], moments[0][1])
         self.said.setText(words)
+
+    def _show_moment(self, item: QListWidgetItem) -> None:
+        recording, start_s, _ = item.data(Qt.ItemDataRole.UserRole)
+        self._state.show(recording, start_s)
 
     def _confusion_words(self) -> str:
         if self._scores.behaviors.exclusive:
@@ -160,7 +183,7 @@ class ScoresDialog(QDialog):
             "it is falsely taken for it."
         )
 
-    def _tab(self, words: str, view: QWidget, colors: Colors, *below: QWidget) -> QWidget:
+    def _tab(self, words: str, view: QWidget, beside: QWidget | None = None, below: QWidget | None = None) -> QWidget:
         inside, area = QWidget(), QScrollArea()
         area.setWidgetResizable(True)
         area.setWidget(view)
@@ -168,9 +191,13 @@ class ScoresDialog(QDialog):
         layout = QVBoxLayout(inside)
         layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
         layout.addWidget(hint(words))
-        layout.addWidget(area, 1)
-        for widget in below:
-            layout.addWidget(widget)
+        middle = QHBoxLayout()
+        middle.addWidget(area, 1)
+        layout.addLayout(middle, 1)
+        if beside is not None:
+            middle.addWidget(beside)
+        if below is not None:
+            layout.addWidget(below)
         return inside
 
 
@@ -182,6 +209,11 @@ _RELIABILITY_WORDS = (
     "Points on the dotted line mean that a score of 0.8 is right in 80 % of the frames; points below it mean that the "
     "probe promises too much, points above it that it is better than it says. Bars: how many frames (logarithmic)."
 )
+
+
+def _clock(seconds: float) -> str:
+    whole = int(seconds)
+    return f"{whole // 3600}:{whole // 60 % 60:02d}:{whole % 60:02d}"
 
 
 def _right(text: str) -> QTableWidgetItem:

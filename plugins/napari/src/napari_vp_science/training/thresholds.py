@@ -9,7 +9,6 @@ from qtpy.QtWidgets import (
     QGridLayout,
     QHBoxLayout,
     QLabel,
-    QSizePolicy,
     QSlider,
     QToolButton,
     QVBoxLayout,
@@ -21,6 +20,7 @@ from napari_vp_science.style import GAP, button, hint
 from napari_vp_science.training.choices import Choices
 
 _STEPS = 100
+_SQUARE = 10
 _RULES = (
     ("median_s", "Smooth scores over", "Scores become their running median over so much time: flicker goes away."),
     ("fill_gap_s", "Fill gaps up to", "Two bouts of a behavior with a shorter gap between them become one."),
@@ -96,7 +96,6 @@ class ThresholdsPanel(QWidget):
         self._grid.setHorizontalSpacing(GAP)
         self._grid.setVerticalSpacing(2)
         self._grid.setColumnStretch(1, 1)
-        self._grid.setColumnMinimumWidth(0, 90)
         self.note = hint("Move a threshold and watch the predictions in the ethogram: it takes effect at once.")
         self.rules: dict[str, QDoubleSpinBox] = {}
         self._resets: dict[str, QToolButton] = {}
@@ -248,7 +247,7 @@ def _spin(most: float, step: float, decimals: int) -> QDoubleSpinBox:
     spin.setDecimals(decimals)
     spin.setFocusPolicy(Qt.FocusPolicy.ClickFocus)
     spin.setKeyboardTracking(False)
-    spin.setFixedWidth(84)
+    spin.setFixedWidth(104)
     return spin
 
 
@@ -269,13 +268,12 @@ class ElidedLabel(QWidget):
         self._name, self._color = name, QColor(color)
         self.setToolTip(name)
         self.setAccessibleName(name)
-        self.setMinimumSize(90, self.fontMetrics().height() + 6)
-        self.setMaximumWidth(130)
-        self.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        wide = self.fontMetrics().horizontalAdvance(name) + _SQUARE + 8
+        self.setFixedSize(min(130, max(60, wide)), self.fontMetrics().height() + 6)
 
     def paintEvent(self, event: object) -> None:
         """Square and name."""
-        painter, side = QPainter(self), 10
+        painter, side = QPainter(self), _SQUARE
         painter.fillRect(0, (self.height() - side) // 2, side, side, self._color)
         room = self.rect().adjusted(side + 6, 0, 0, 0)
         text = self.fontMetrics().elidedText(self._name, Qt.TextElideMode.ElideRight, room.width())
