@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QPointF, QRectF, QSize, Qt, QTimer, Signal
+from qtpy.QtCore import QPointF, QRect, QRectF, QSize, Qt, QTimer, Signal
 from qtpy.QtGui import QColor, QFont, QFontMetricsF, QImage, QPainter, QPainterPath, QPalette, QPen, QPixmap, QPolygonF
 from qtpy.QtWidgets import QSizePolicy, QWidget
 
@@ -26,6 +26,7 @@ _REACH_PX = 9
 _HOVER_MS = 180
 _REFINE_MS = 120
 _ABOVE_PX = 5
+_MARK_PX = 12
 _MOST_PIXELS = 1_300_000
 _DIMMED = 0.74
 _ZOOM = 1.2
@@ -161,9 +162,18 @@ class ScatterView(QWidget):
 
     def set_marker(self, point: int | None, trail: Collection[int] | np.ndarray = ()) -> None:
         """The moment that is on screen, and the way there; the points are not drawn again."""
+        before = self._marked_area()
         self._marker = None if point is None else self._points[point]
         self._trail = self._points[np.asarray(trail, np.int64)] if len(trail) else np.zeros((0, 2), np.float32)
-        self.update()
+        self.update(before.united(self._marked_area()))
+
+    def _marked_area(self) -> QRect:
+        """Where the marker and its trail are painted."""
+        if self._marker is None:
+            return QRect()
+        places = self._view.to_pixels(np.concatenate([self._marker[None], self._trail]))
+        (left, top), (right, bottom) = (_within(edge) for edge in (places.min(axis=0), places.max(axis=0)))
+        return QRect(left, top, right - left, bottom - top).adjusted(-_MARK_PX, -_MARK_PX, _MARK_PX, _MARK_PX)
 
     def fit(self) -> None:
         """See all points."""
@@ -392,3 +402,9 @@ class ScatterView(QWidget):
 
 def _rgb(color: QColor) -> np.ndarray:
     return np.array([color.red(), color.green(), color.blue()], np.float32)
+
+
+def _within(place: np.ndarray) -> tuple[int, int]:
+    """Pixels that Qt can count, also of points far outside."""
+    x, y = np.clip(place, -30_000, 30_000).astype(int).tolist()
+    return x, y
