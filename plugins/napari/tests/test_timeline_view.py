@@ -271,6 +271,15 @@ def test_a_bout_that_disappears_is_not_chosen_any_more(state, view_and_hand):
     assert state.bout == numbers[0]
 
 
+def test_a_bout_of_another_recording_is_not_deleted_by_mistake(state, view_and_hand):
+    view, _hand = view_and_hand
+    number = state.labels.add("another", "walk", 1, 2)
+    state.choose_bout(number)
+    assert view.chosen == frozenset()
+    view.delete_chosen()
+    assert number in state.labels
+
+
 # ---- moving in time
 
 
@@ -431,6 +440,9 @@ def test_a_growing_bout_and_marks_are_shown_until_cleared(state, view_and_hand):
     assert view.grab().toImage().pixelColor(hand.at(7, "groom")) != before.pixelColor(hand.at(7, "groom"))
     view.clear_live()
     assert view.grab().toImage() == before
+    view.set_live("walk", 5, 9, erase=True)
+    assert view.grab().toImage().pixelColor(hand.at(7, "walk")) != before.pixelColor(hand.at(7, "walk"))
+    view.clear_live()
     view.set_range(10, 20)
     assert view.marked_range == (10, 20)
     assert view.grab().toImage() != before
@@ -503,7 +515,7 @@ def test_tips_tell_what_is_there(state, view_and_hand):
     assert told(hand.at(1.5, "groom")).startswith("groom: scored: does not happen here")
     assert told(hand.at(11, "walk", lane="scores")).endswith("model score 0.90: predicted")
     names = QPoint(30, hand.at(0, "walk").y())
-    assert told(names) == "walk\nKey: w\n1 bout in this recording, 1.5 s"
+    assert told(names) == "walk\nKey: W\n1 bout in this recording, 1.5 s"
     assert number in book
 
 

@@ -2,6 +2,12 @@
 
 import math
 from dataclasses import dataclass, replace
+from typing import TypeVar
+
+import numpy as np
+
+Amount = TypeVar("Amount", float, np.ndarray)
+"""One time or pixel, or many."""
 
 _STEPS_S = (
     *(0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 15.0, 30.0),
@@ -52,12 +58,12 @@ class TimeAxis:
         """Whether all of the recording is visible."""
         return self.start_s <= self.first_s and self.stop_s >= self.last_s
 
-    def x(self, time_s: float) -> float:
-        """Where a time stands; also for arrays."""
+    def x(self, time_s: Amount) -> Amount:
+        """Where a time stands."""
         return self.left + (time_s - self.start_s) * self.px_per_s
 
-    def time(self, x: float) -> float:
-        """The time at a pixel; also for arrays."""
+    def time(self, x: Amount) -> Amount:
+        """The time at a pixel."""
         return self.start_s + (x - self.left) / self.px_per_s
 
     def zoomed(self, factor: float, at_s: float) -> "TimeAxis":

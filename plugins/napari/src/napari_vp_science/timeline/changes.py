@@ -28,12 +28,14 @@ def create(state: PanelState, behavior: str, subject: str, start_s: float, stop_
     if behavior not in book.behaviors:
         state.message.emit(f"Add {behavior} to the behaviors on the Label page first")
         return None
-    with _told(state):
-        source = f"manual:{state.annotator}"
+    source = f"manual:{state.annotator}"
+    try:
         number = book.paint(state.current, behavior, start_s, stop_s, subject=subject, source=source)
-        state.choose_bout(number)
-        return number
-    return None
+    except vp.VPScienceError as error:
+        state.message.emit(str(error))
+        return None
+    state.choose_bout(number)
+    return number
 
 
 def keep_predicted(
@@ -43,12 +45,14 @@ def keep_predicted(
     book = state.labels
     if book is None:
         return None
-    with _told(state):
-        source = f"curated:{state.annotator}"
+    source = f"curated:{state.annotator}"
+    try:
         number = book.add(state.current, behavior, start_s, stop_s, subject=subject, source=source, score=score)
-        state.choose_bout(number)
-        return number
-    return None
+    except vp.VPScienceError as error:
+        state.message.emit(str(error))
+        return None
+    state.choose_bout(number)
+    return number
 
 
 def reshape(state: PanelState, number: int, start_s: float, stop_s: float) -> None:

@@ -145,15 +145,16 @@ def _paint_name(painter: QPainter, scene: Scene, row: Row, several: bool) -> Non
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(scene.ink(row.behavior))
     painter.drawRoundedRect(swatch, 2, 2)
-    key = scene.behaviors[row.behavior].key if row.known else ""
+    key = scene.behaviors[row.behavior].key.upper() if row.known else ""
     right = scene.places.left - _PAD
     painter.setPen(scene.colors.text if current else scene.colors.faint)
     if key:
-        box = QRectF(right - _KEY_PX, middle - _KEY_PX / 2, _KEY_PX, _KEY_PX)
+        room = max(_KEY_PX, QFontMetricsF(painter.font()).horizontalAdvance(key) + 6)
+        box = QRectF(right - room, middle - _KEY_PX / 2, room, _KEY_PX)
         painter.setBrush(scene.colors.foreground)
         painter.drawRoundedRect(box.adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
         painter.drawText(box, Qt.AlignmentFlag.AlignCenter, key)
-        right -= _KEY_PX + _PAD
+        right -= box.width() + _PAD
     start = swatch.right() + _PAD
     font = painter.font()
     font.setItalic(not row.known)

@@ -55,7 +55,7 @@ def _name_tip(scene: Scene, hit: Hit) -> str:
         return f"{lines[0]}\nOnly the model knows it: add it on the Label page to label it"
     entry = scene.behaviors[row.behavior]
     lines += [entry.description] if entry.description else []
-    lines += [f"Key: {entry.key}"] if entry.key else []
+    lines += [f"Key: {entry.key.upper()}"] if entry.key else []
     if row.behavior in table.names and row.subject in table.subjects:
         own = table.behavior == table.names.index(row.behavior)
         own &= table.subject == table.subjects.index(row.subject)
