@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QCheckBox, QDoubleSpinBox, QFileDialog, QHBoxLayout, 
 import vp_science as vp
 from napari_vp_science.background import Background
 from napari_vp_science.recordings.animals import CropOverlay
+from napari_vp_science.recordings.words import breakable, shortened
 from napari_vp_science.state import PanelState
 from napari_vp_science.style import GAP, button, form, heading, hint
 
@@ -221,9 +222,9 @@ class AnimalBox(QWidget):
         self.body_lengths.setEnabled(not self.in_pixels.isChecked())
         self.pairs.setEnabled(self.rotate.isChecked())
         if problem:
-            self.file.setText(problem)
+            self.file.setText(breakable(problem))
         elif self._poses is not None:
-            self.file.setText(f"Pose file: {self._poses.name}")
+            self.file.setText(breakable(f"Pose file: {self._poses.name}"))
         else:
             self.file.setText("No pose file was found for this recording." if self._state.current else "")
         self.file.setVisible(bool(self.file.text()) and (on or self._poses is not None))
@@ -235,7 +236,8 @@ class AnimalBox(QWidget):
         for one in self._animals:
             length = "" if one.length_px is None else f", {one.length_px:.0f} pixels long"
             box = _check(
-                f"{one.name}: seen in {100 * one.seen_share:.0f} % of the frames{length}", "Follow this animal"
+                f"{shortened(one.name)}: seen in {100 * one.seen_share:.0f} % of the frames{length}",
+                f"Follow {one.name}",
             )
             box.setChecked(one.name not in self._left_out and one.seen_share > 0)
             box.setEnabled(one.seen_share > 0)

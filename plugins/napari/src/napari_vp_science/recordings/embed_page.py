@@ -15,7 +15,7 @@ from napari_vp_science.recordings.embed_form import EmbedForm
 from napari_vp_science.recordings.embed_run import EmbedRun, estimate_words
 from napari_vp_science.recordings.region_box import RegionBox
 from napari_vp_science.recordings.requests import Asked, build_request, left_over
-from napari_vp_science.recordings.words import counted, size
+from napari_vp_science.recordings.words import breakable, counted, size
 from napari_vp_science.state import PanelState
 from napari_vp_science.style import MARGIN, button, heading, hint, page
 
@@ -167,7 +167,9 @@ class EmbedPage(QWidget):
         self._offer = list(found)
         begun = [f"{name} at {100 * share:.0f} %" for name, share in found.items() if share > 0]
         where = f" ({', '.join(begun[:2])})" if begun else ""
-        self.offer_text.setText(f"Embedding was interrupted: {counted(len(found), 'recording')} left{where}.")
+        self.offer_text.setText(
+            breakable(f"Embedding was interrupted: {counted(len(found), 'recording')} left{where}.")
+        )
         self.offer.show()
         self._state.message.emit("Embedding was interrupted. The Embed page can continue it.")
 
@@ -265,7 +267,8 @@ class EmbedPage(QWidget):
         words = estimate_words(found, speed_comes=False)
         if found["seconds"] is None and found["frames_left"]:
             words += " The time is known once the weights are here."
-        self.run.tell_estimate(words, found["problem"], can_start=bool(found["frames_left"]) and not found["problem"])
+        can_start = bool(found["frames_left"]) and not found["problem"]
+        self.run.tell_estimate(words, found["problem"], can_start, "\n".join(why for _, why in found["unreadable"]))
 
     def _tell_others(self, others: list[dict[str, Any]]) -> None:
         self.others.setVisible(bool(others))
@@ -273,8 +276,10 @@ class EmbedPage(QWidget):
         if others:
             one = others[0]
             self.others.setText(
-                f"{counted(len(others), 'track')} made with other settings: {one['id']} "
-                f"({'; '.join(one['differences'])}). A probe needs tracks made with the same settings."
+                breakable(
+                    f"{counted(len(others), 'track')} made with other settings: {one['id']} "
+                    f"({'; '.join(one['differences'])}). A probe needs tracks made with the same settings."
+                )
             )
 
     # ---- the work

@@ -5,7 +5,7 @@ from typing import Any
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QFrame, QHBoxLayout, QPlainTextEdit, QProgressBar, QVBoxLayout, QWidget
 
-from napari_vp_science.recordings.words import counted, duration, size
+from napari_vp_science.recordings.words import breakable, counted, duration, shortened, size
 from napari_vp_science.style import GAP, MARGIN, button, hint
 
 _MOST_FAILURES = 200
@@ -61,11 +61,12 @@ class EmbedRun(QWidget):
 
     # ---- before
 
-    def tell_estimate(self, words: str, problem: str = "", can_start: bool = True) -> None:
-        """Say what it amounts to, and what is in the way."""
-        self.estimate.setText(words)
+    def tell_estimate(self, words: str, problem: str = "", can_start: bool = True, details: str = "") -> None:
+        """Say what it amounts to, what is in the way, and more for those who point at it."""
+        self.estimate.setText(breakable(words))
         self.estimate.setVisible(bool(words))
-        self.problem.setText(problem)
+        self.estimate.setToolTip(details)
+        self.problem.setText(breakable(problem))
         self.problem.setVisible(bool(problem))
         self.start_button.setEnabled(can_start)
 
@@ -104,7 +105,7 @@ class EmbedRun(QWidget):
             words.append(f"{duration(left)} left")
         if event.get("failed"):
             words.append(f"{event['failed']} failed")
-        self.now.setText(" · ".join(words))
+        self.now.setText(breakable(" · ".join(words)))
 
     def _tell_stage(self, stage: str, done: float, total: float, in_bytes: bool) -> None:
         """Before the first frame: loading, downloading."""
@@ -112,12 +113,12 @@ class EmbedRun(QWidget):
         self.own_bar.hide()
         self.bar.setFormat("%p %" if total else "")
         words = stage[:1].upper() + stage[1:]
-        self.now.setText(f"{words}: {size(done)} of {size(total)}" if in_bytes and total else words)
+        self.now.setText(breakable(f"{words}: {size(done)} of {size(total)}" if in_bytes and total else words))
 
     def tell_end(self, words: str) -> None:
         """The work ended."""
         self.set_running(False)
-        self.now.setText(words)
+        self.now.setText(breakable(words))
         self.now.setVisible(bool(words))
 
     def clear_failures(self) -> None:
@@ -129,6 +130,7 @@ class EmbedRun(QWidget):
         """One more that failed."""
         if self.failures.blockCount() < _MOST_FAILURES:
             self.failures.appendPlainText(f"{name}: {why}")
+            self.failures.verticalScrollBar().setValue(0)
         self.failures.show()
 
 
@@ -168,5 +170,7 @@ def estimate_words(found: dict[str, Any], speed_comes: bool) -> str:
         count = len(found["without_poses"])
         words.append(f"{counted(count, 'recording')} without a pose file: whole frames only.")
     if found["unreadable"]:
-        words.append(f"{counted(len(found['unreadable']), 'recording')} cannot be read: {found['unreadable'][0][1]}")
+        names = ", ".join(shortened(name, 24) for name, _ in found["unreadable"][:2])
+        more = ", ..." if len(found["unreadable"]) > 2 else ""
+        words.append(f"{counted(len(found['unreadable']), 'recording')} cannot be read ({names}{more}).")
     return " ".join(words)

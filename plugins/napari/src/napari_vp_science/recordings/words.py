@@ -1,5 +1,6 @@
 """Times, sizes and tracks in words."""
 
+import re
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -34,6 +35,16 @@ def size(number: float) -> str:
         if number >= large:
             return f"{number / large:.3g} {unit}"
     return f"{int(number)} bytes"
+
+
+def breakable(text: str) -> str:
+    """A text whose long names and paths may be broken into lines (by characters of no width)."""
+    return re.sub(r"([/\\_@-]|\.(?=\D)|[^\s/\\_.@-]{16})(?=\S)", "\\1\u200b", text)
+
+
+def shortened(name: str, most: int = 16) -> str:
+    """A name with its middle left out where it is long."""
+    return name if len(name) <= most else f"{name[: most // 2]}...{name[-(most - most // 2 - 3) :]}"
 
 
 def counted(number: int, what: str) -> str:
