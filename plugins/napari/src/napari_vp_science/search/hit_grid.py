@@ -1,7 +1,7 @@
 """The hits as a grid of pictures: look, answer, go there, by mouse or by keys."""
 
 from qtpy.QtCore import QEvent, QModelIndex, Qt, QTimer, Signal
-from qtpy.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
+from qtpy.QtGui import QFontMetrics, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QResizeEvent
 from qtpy.QtWidgets import QAbstractItemView, QListView
 
 from napari_vp_science.search.hit_model import HitModel
@@ -9,7 +9,8 @@ from napari_vp_science.search.hit_tile import HitTile, tile_parts
 from napari_vp_science.style import Colors
 from napari_vp_science.thumbnails import ThumbnailService
 
-_WIDE = 112
+_WIDE = 108
+_SPARE = 4
 _ANSWERS = {
     Qt.Key.Key_Y: True,
     Qt.Key.Key_N: False,
@@ -27,6 +28,7 @@ class HitGrid(QListView):
     back; arrows choose; Enter goes there. While the grid has the focus these keys are its own.
 
     Attributes:
+        empty_text: what is said where there are no hits.
         answered: row of the hit, True, False or None.
         wanted: row of the hit to go to.
     """
@@ -37,6 +39,7 @@ class HitGrid(QListView):
     def __init__(self, model: HitModel, thumbnails: ThumbnailService, colors: Colors) -> None:
         super().__init__()
         self.setModel(model)
+        self.empty_text = ""
         self._thumbnails = thumbnails
         self.tile = HitTile(model, thumbnails, colors, self)
         self.setItemDelegate(self.tile)
@@ -75,6 +78,15 @@ class HitGrid(QListView):
     def _picture_came(self, *_: object) -> None:
         if self.isVisible() and not self._soon.isActive():
             self._soon.start()
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Where there are no hits, what would be here."""
+        super().paintEvent(event)
+        if self.model().rowCount() == 0 and self.empty_text:
+            painter = QPainter(self.viewport())
+            painter.setPen(self.tile.colors.faint)
+            room = self.viewport().rect().adjusted(16, 16, -16, -16)
+            painter.drawText(room, Qt.AlignmentFlag.AlignCenter | Qt.TextFlag.TextWordWrap, self.empty_text)
 
     # ---- keys
 
@@ -128,7 +140,7 @@ class HitGrid(QListView):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """As many tiles beside each other as fit, filling the width."""
-        room = event.size().width()
+        room = event.size().width() - _SPARE
         self.tile.width = max(1, room // max(1, room // _WIDE))
         super().resizeEvent(event)
         self.scheduleDelayedItemsLayout()

@@ -8,7 +8,7 @@ from qtpy.QtWidgets import QStyle, QStyledItemDelegate, QStyleOptionViewItem, QW
 
 from napari_vp_science.map.card import time_text
 from napari_vp_science.search.hit_model import HitModel, Shown
-from napari_vp_science.style import Colors
+from napari_vp_science.style import Colors, mixed
 from napari_vp_science.thumbnails import ThumbnailService
 
 HEIGHT = 96
@@ -87,7 +87,7 @@ class HitTile(QStyledItemDelegate):
         painter.setRenderHint(QPainter.RenderHint.SmoothPixmapTransform)
         if chosen:
             painter.setPen(QPen(self.colors.accent, 2))
-            painter.setBrush(self.colors.foreground)
+            painter.setBrush(mixed(self.colors.foreground, self.colors.accent, 0.25))
             painter.drawRoundedRect(option.rect.adjusted(1, 1, -1, -1), 4, 4)
         self._picture(painter, parts, shown)
         self._signs(painter, parts, shown.answer, near)
@@ -95,19 +95,21 @@ class HitTile(QStyledItemDelegate):
         painter.restore()
 
     def _picture(self, painter: QPainter, parts: TileParts, shown: Shown) -> None:
-        painter.fillRect(parts.picture, self.colors.foreground)
         image = self._thumbnails.picture(shown.hit.track, shown.hit.peak_s, HEIGHT)
-        if image is not None:
-            if shown.answer is False:
-                painter.setOpacity(0.35)
-            painter.drawImage(_inside(parts.picture, image), image)
+        if image is None:
+            place = parts.picture
+            painter.fillRect(place, self.colors.background)
+        else:
+            place = _inside(parts.picture, image)
+            painter.setOpacity(0.35 if shown.answer is False else 1.0)
+            painter.drawImage(place, image)
             painter.setOpacity(1.0)
         if shown.label:
-            self._label(painter, parts.picture, shown)
+            self._label(painter, place, shown)
         if shown.answer is not None:
             painter.setPen(QPen(YES if shown.answer else NO, 3))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(parts.picture.adjusted(1, 1, -2, -2))
+            painter.drawRect(place.adjusted(1, 1, -2, -2))
 
     def _label(self, painter: QPainter, picture: QRect, shown: Shown) -> None:
         color = shown.color or self.colors.line

@@ -18,8 +18,14 @@ from napari_vp_science.thumbnails import ThumbnailService
 
 _FIRST, _MOST, _ASK = 60, 960, 9
 _HITS, _ASK_TAB, _YES, _NO = range(4)
-_KEYS = "Y yes \N{MIDDLE DOT} N no \N{MIDDLE DOT} arrows choose \N{MIDDLE DOT} Enter goes there"
-_SUGGESTION = "Hits are suggestions. Nothing is labelled before you say so."
+_MOST_SENTENCES = 2
+_KEYS = "Y yes \N{MIDDLE DOT} N no \N{MIDDLE DOT} Enter goes there \N{MIDDLE DOT} click a picture to begin"
+_EMPTY = (
+    "Hits come here, best first. They are suggestions: nothing is labelled before you say so.",
+    "What the search is unsure of comes here after a search.",
+    "What you say yes to comes here.",
+    "What you say no to comes here.",
+)
 
 
 class FindPage(QWidget):
@@ -64,22 +70,25 @@ class FindPage(QWidget):
         ):
             self.tabs.setTabToolTip(self.tabs.addTab(text), tip)
         self.grid = HitGrid(self.model, thumbnails, theme_colors(self._state.viewer))
-        self.grid.setMinimumHeight(290)
+        self.grid.setMinimumHeight(230)
         self.facts = hint()
         self.facts.setTextFormat(Qt.TextFormat.PlainText)
         self._make_buttons()
         inside.addWidget(self.query)
         inside.addWidget(self.trouble)
-        inside.addWidget(self.tabs)
+        above = QHBoxLayout()
+        above.setSpacing(GAP)
+        above.addWidget(self.tabs)
+        above.addStretch(1)
+        above.addWidget(self.more)
+        inside.addLayout(above)
         inside.addWidget(self.grid, 1)
         inside.addWidget(self.facts)
-        inside.addLayout(_row(self.again, self.more))
         inside.addLayout(_row(self.label, self.choose))
         inside.addWidget(self.absent)
 
     def _make_buttons(self) -> None:
-        self.again = button("Search again", "Search with your answers: more like the yes, less like the no.", main=True)
-        self.more = button("More hits", "List more hits.")
+        self.more = button("More", "List more hits.")
         self.label = behavior_button(
             self._state, "Label yes as", "Make labels of the hits you said yes to, as one step of undo.", self.label_yes
         )
@@ -108,7 +117,7 @@ class FindPage(QWidget):
             signal.connect(listener)
         self.query.asked.connect(self.find)
         self.query.cancelled.connect(self.cancel)
-        self.again.clicked.connect(self.search_again)
+        self.query.again.clicked.connect(self.search_again)
         self.more.clicked.connect(self.find_more)
         self.choose.clicked.connect(self.choose_yes)
         self.tabs.currentChanged.connect(self._show_tab)
@@ -279,15 +288,16 @@ class FindPage(QWidget):
         for tab, (name, count) in enumerate(zip(("Hits", "Ask", "Yes", "No"), counts, strict=True)):
             self.tabs.setTabText(tab, f"{name} {count}" if count else name)
         answers = len(search.yes) + len(search.no)
-        self.again.setText(f"Search again with {answers} {'answer' if answers == 1 else 'answers'}")
-        self.again.setVisible(search.unheard and answers > 0)
+        self.query.again.setText(f"Search again with {answers} {'answer' if answers == 1 else 'answers'}")
+        self.query.again.setVisible(search.unheard and answers > 0)
         self.more.setVisible(bool(search.facts.get("more")) and self._limit < _MOST)
-        for one in (self.label, self.choose, self.absent):
+        for one in (self.label, self.choose):
             one.setVisible(bool(search.hits) or answers > 0)
+        self.absent.setVisible(bool(search.no))
         self.label.setEnabled(bool(search.yes))
         self.choose.setEnabled(bool(search.yes))
-        self.label.setText(f"Label {len(search.yes)} yes as")
-        self.absent.setEnabled(bool(search.no))
+        self.label.setText(f"Label {len(search.yes) or ''} yes as".replace("  ", " "))
+        self.grid.empty_text = _EMPTY[self.tabs.currentIndex()]
 
     def _facts(self) -> str:
         facts = self.search.facts
@@ -295,13 +305,12 @@ class FindPage(QWidget):
             return ""
         recordings = f"{facts['num_recordings']} {'recording' if facts['num_recordings'] == 1 else 'recordings'}"
         searched = vp.sessions.duration_text(facts["hours"] * 3600)
-        lines = [f"Searched {recordings}, {searched}, by {self.model.score_name} ({facts['model']})."]
+        lines = [f"{_KEYS}\n{recordings}, {searched}, by {self.model.score_name} ({facts['model']})"]
         if facts["untrained"]:
             lines.append("The model is UNTRAINED: what it finds alike means nothing.")
-        lines += facts["left_out"][:3]
-        if len(facts["left_out"]) > 3:
-            lines.append(f"{len(facts['left_out']) - 3} more were left out.")
-        lines.append(f"{_SUGGESTION} {_KEYS}")
+        lines += facts["left_out"][:_MOST_SENTENCES]
+        if len(facts["left_out"]) > _MOST_SENTENCES:
+            lines.append(f"{len(facts['left_out']) - _MOST_SENTENCES} more tracks could not be used.")
         return "\n".join(lines)
 
     def _complain(self, why: str) -> None:

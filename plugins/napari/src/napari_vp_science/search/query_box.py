@@ -3,19 +3,29 @@
 from typing import Any
 
 from qtpy.QtCore import Qt, Signal
-from qtpy.QtWidgets import QCheckBox, QComboBox, QHBoxLayout, QLabel, QLineEdit, QProgressBar, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QCheckBox,
+    QComboBox,
+    QHBoxLayout,
+    QLabel,
+    QLineEdit,
+    QProgressBar,
+    QSizePolicy,
+    QVBoxLayout,
+    QWidget,
+)
 
 import vp_science as vp
 from napari_vp_science.map.card import time_text
 from napari_vp_science.state import PanelState
-from napari_vp_science.style import GAP, button, form, hint
+from napari_vp_science.style import GAP, button, hint
 
 SCREEN, BOUT, MOMENTS, TEXT = "screen", "bout", "moments", "text"
 _NAMES = {
-    SCREEN: "What is on screen",
-    BOUT: "The chosen bout",
-    MOMENTS: "The chosen moments",
-    TEXT: "A description in words",
+    SCREEN: "This moment",
+    BOUT: "Chosen bout",
+    MOMENTS: "Chosen moments",
+    TEXT: "Words",
 }
 _ALL, _THIS = "all", "this"
 _NO_TEXT = (
@@ -51,38 +61,33 @@ class QueryBox(QWidget):
         )
         self.says = hint()
         self.find = button("Find", "Search for moments that look like this.", main=True)
+        self.again = button("Search again", "Search with your answers: more like the yes, less like the no.")
         self.cancel = button("Cancel", "Stop the search.")
         self.bar = QProgressBar()
         self.bar.setTextVisible(False)
         self.bar.setMaximumHeight(8)
         self.stage = QLabel()
+        self.stage.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
         self._build()
         self.source.currentIndexChanged.connect(self.refresh)
         self.find.clicked.connect(self.asked.emit)
         self.cancel.clicked.connect(self.cancelled.emit)
         self.text.returnPressed.connect(self._entered)
         self.text.textChanged.connect(self.refresh)
+        self.alike.setFocusPolicy(Qt.FocusPolicy.NoFocus)
+        self.again.hide()
         self.idle()
         self.refresh()
 
     def _build(self) -> None:
-        rows = form()
-        rows.addRow("Like", self.source)
-        rows.addRow("", self.text)
-        rows.addRow("In", self.scope)
-        rows.addRow("", self.alike)
-        self._rows = rows
-        buttons = QHBoxLayout()
-        buttons.setSpacing(GAP)
-        buttons.addWidget(self.find)
-        buttons.addWidget(self.cancel)
-        buttons.addWidget(self.stage, 1)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(GAP)
-        layout.addLayout(rows)
+        layout.addLayout(_row(QLabel("Like"), self.source, QLabel("in"), self.scope))
+        layout.addWidget(self.text)
         layout.addWidget(self.says)
-        layout.addLayout(buttons)
+        layout.addWidget(self.alike)
+        layout.addLayout(_row(self.find, self.again, self.cancel, self.stage))
         layout.addWidget(self.bar)
 
     # ---- what is asked
@@ -152,8 +157,8 @@ class QueryBox(QWidget):
         """Say what would be looked for."""
         problem = self.problem()
         is_text = self.source.currentData() == TEXT
-        self._rows.setRowVisible(self.text, is_text)
-        self._rows.setRowVisible(self.alike, not is_text)
+        self.text.setVisible(is_text)
+        self.alike.setVisible(not is_text)
         self.text.setEnabled(self._texts_possible is not False)
         self.says.setText(problem or self._description())
         self.find.setEnabled(not problem)
@@ -178,11 +183,21 @@ class QueryBox(QWidget):
             self.asked.emit()
 
 
+def _row(*widgets: QWidget) -> QHBoxLayout:
+    made = QHBoxLayout()
+    made.setSpacing(GAP)
+    for one in widgets:
+        grows = one.sizePolicy().horizontalPolicy() in (QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Ignored)
+        made.addWidget(one, int(grows))
+    return made
+
+
 def _combo(entries: dict[str, str], tip: str) -> QComboBox:
     made = QComboBox()
     made.setFocusPolicy(Qt.FocusPolicy.NoFocus)
     made.setToolTip(tip)
     made.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    made.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
     for value, text in entries.items():
         made.addItem(text, value)
     return made
