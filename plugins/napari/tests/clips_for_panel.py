@@ -41,6 +41,17 @@ def write_clip(path, num_frames=120, gop=40, ticks=None, rate=25):
     return path
 
 
+def damage(path, frame):
+    """Overwrite the stored data of one frame."""
+    with av.open(str(path)) as container:
+        packets = [packet for packet in container.demux(video=0) if packet.size]
+        packet = sorted(packets, key=lambda packet: packet.pts)[frame]
+        place, size = packet.pos, packet.size
+    with path.open("r+b") as file:
+        file.seek(place + 8)
+        file.write(b"\xa5" * (size - 8))
+
+
 class _Cache:
     num_bytes, most_bytes = 1000, 100_000
 

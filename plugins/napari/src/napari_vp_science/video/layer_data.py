@@ -63,6 +63,8 @@ class LayerData:
             drawn_by = sys._getframe(1).f_globals.get("__name__", "")
             if self._is_drawing(drawn_by):
                 return self._now(frame)[rest]
+            if not 0 <= frame < len(self):
+                raise IndexError(f"{self.decoder.path.name}: expected frames 0 to {len(self) - 1}, found {int(first)}")
             return self._exactly(frame)[rest]
         wanted = np.arange(len(self))[first]
         self._refuse_many(len(wanted))

@@ -36,16 +36,19 @@ def parse_place(text: str) -> tuple[str, float]:
 
 
 def rate_text(times_s: np.ndarray) -> str:
-    """``25 fps``, or ``variable rate, 18-30 fps`` from the 5th to the 95th of 100 frames."""
+    """``25 fps``, ``25 fps, with gaps``, or ``variable rate, 18-30 fps`` from the 5th to the 95th of 100 frames."""
     if len(times_s) < 2:
         return ""
     steps = np.diff(times_s)
     mean = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
     low, high = 1 / np.percentile(steps, 95), 1 / np.percentile(steps, 5)
     # containers round times to a millisecond at worst: that alone is no variable rate
-    rounded = np.abs(steps - 1 / mean).max() <= 1.1e-3 or high - low <= 0.02 * mean
-    steady = rounded and steps.max() < 1.5 / mean
-    return f"{_number(mean)} fps" if steady else f"variable rate, {_number(low)}-{_number(high)} fps"
+    if np.abs(steps - 1 / mean).max() <= 1.1e-3:
+        return f"{_number(mean)} fps"
+    if high - low <= 0.02 * high or 1 / low - 1 / high <= 1.1e-3:
+        usual = 1 / float(steps[steps < 1.5 * np.median(steps)].mean())
+        return f"{_number(usual)} fps, with gaps" if steps.max() >= 1.5 / usual else f"{_number(mean)} fps"
+    return f"variable rate, {_number(low)}-{_number(high)} fps"
 
 
 def _number(fps: float) -> str:
