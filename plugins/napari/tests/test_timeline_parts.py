@@ -155,8 +155,8 @@ def test_rows_share_the_room_and_keep_a_readable_height():
     assert {row.height for row in low.rows} == {20}
     assert low.height == 600
     high = lay_out(["a"], (), ("",), "", 500)
-    assert high.rows[0].height == 46
-    assert high.rows[0].labels_height + high.rows[0].scores_height < 46
+    assert high.rows[0].height == 56
+    assert high.rows[0].labels_height + high.rows[0].scores_height < 56
     assert not high.headers
 
 

@@ -484,6 +484,21 @@ def test_every_recording_keeps_its_own_visible_time_and_another_link_is_heard(st
     assert view.visible_range == (10.0, 12.0)
 
 
+def test_a_bout_chosen_while_its_recording_is_opened_stays_chosen(state, view_and_hand):
+    view, _hand = view_and_hand
+    number = state.labels.add("fly_2", "walk", 1, 2)
+    state.current, state.time_s = "", np.zeros(0)
+    state.recording_changed.emit("")
+    state.choose_bout(number)
+    state.current, state.time_s = "fly_2", np.arange(100) / 10
+    state.recording_changed.emit("fly_2")
+    assert state.bout == number
+    assert view.chosen == {number}
+    state.current = RECORDING
+    state.recording_changed.emit(RECORDING)
+    assert state.bout is None
+
+
 def test_subjects_are_grouped_and_a_click_on_a_name_changes_who_is_labelled(state, view_and_hand):
     view, hand = view_and_hand
     state.labels.add(RECORDING, "walk", 1, 2, subject="mouse 1")

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 HEADER_PX = 17
-_LOWEST, _HIGHEST = 20, 34
-_LOWEST_WITH_SCORES, _HIGHEST_WITH_SCORES = 27, 46
+_LOWEST, _HIGHEST = 20, 42
+_LOWEST_WITH_SCORES, _HIGHEST_WITH_SCORES = 27, 56
 _SCORES_SHARE = 0.42
 _PAD = 2
 

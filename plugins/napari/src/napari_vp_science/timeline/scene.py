@@ -76,7 +76,7 @@ class Scene:
     @property
     def scored_color(self) -> QColor:
         """Behind time that was scored."""
-        return mixed(self.colors.background, self.colors.text, 0.10)
+        return mixed(self.colors.background, self.colors.text, 0.13)
 
     @property
     def unscored_line(self) -> QColor:
@@ -89,15 +89,6 @@ class Scene:
         return np.flatnonzero((table.start_s <= axis.stop_s) & (table.stop_s >= axis.start_s))
 
 
-def behavior_inks(behaviors: "vp.Behaviors", dark: bool) -> dict[str, QColor]:
-    """The colors of the catalogue, lighter on dark ground and darker on light ground where they would drown."""
-    found = {}
-    for name, look in vp.plots.behavior_looks(behaviors).items():
-        color = QColor(look.color)
-        light = color.lightnessF()
-        if dark and light < 0.42:
-            color = mixed(color, QColor("white"), 0.28)
-        elif not dark and light > 0.62:
-            color = mixed(color, QColor("black"), 0.16)
-        found[name] = color
-    return found
+def behavior_inks(behaviors: "vp.Behaviors") -> dict[str, QColor]:
+    """The colors of the catalogue, the same as in maps and figures."""
+    return {name: QColor(look.color) for name, look in vp.plots.behavior_looks(behaviors).items()}

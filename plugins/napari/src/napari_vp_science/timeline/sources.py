@@ -52,7 +52,7 @@ class SceneSources:
         self._intervals: object = None
         self._scored = ScoredTime(())
         self._scores: ScoreColumns | None = None
-        self._inks_of: tuple[object, bool, tuple[str, ...]] | None = None
+        self._inks_of: tuple[object, tuple[str, ...]] | None = None
         self._inks: dict[str, QColor] = {}
 
     @property
@@ -103,7 +103,7 @@ class SceneSources:
             font=look.font,
             frames=frames,
             behaviors=book.behaviors,
-            inks=self._behavior_inks(book.behaviors, predicted, look.colors.dark),
+            inks=self._behavior_inks(book.behaviors, predicted),
             table=table,
             scored=scored,
             scores=scores,
@@ -149,9 +149,9 @@ class SceneSources:
             self._scores = ScoreColumns(prediction, last.levels if last is not None and same else None)
         return self._scores
 
-    def _behavior_inks(self, behaviors: "vp.Behaviors", predicted: tuple[str, ...], dark: bool) -> dict[str, QColor]:
-        if self._inks_of is None or self._inks_of[0] is not behaviors or self._inks_of[1:] != (dark, predicted):
+    def _behavior_inks(self, behaviors: "vp.Behaviors", predicted: tuple[str, ...]) -> dict[str, QColor]:
+        if self._inks_of is None or self._inks_of[0] is not behaviors or self._inks_of[1] != predicted:
             more = (name for name in predicted if name not in behaviors)
             everything = vp.Behaviors((*behaviors.entries, *map(vp.sessions.Behavior, more)))
-            self._inks_of, self._inks = (behaviors, dark, predicted), behavior_inks(everything, dark)
+            self._inks_of, self._inks = (behaviors, predicted), behavior_inks(everything)
         return self._inks

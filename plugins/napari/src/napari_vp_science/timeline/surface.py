@@ -15,7 +15,6 @@ from napari_vp_science.timeline.scene import Scene
 from napari_vp_science.timeline.sources import Look, SceneSources
 
 _NO_RECORDING = "Open a recording to see its behaviors over time"
-_OPENING = "Opening the recording ..."
 _SCORE_STYLE = "timeline_scores"
 
 
@@ -220,8 +219,7 @@ class Surface(QWidget):
         if scene is None:
             painter.fillRect(self.rect(), self._colors.background)
             painter.setPen(self._colors.faint)
-            text = _OPENING if self.state.current else _NO_RECORDING
-            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, text)
+            painter.drawText(self.rect(), Qt.AlignmentFlag.AlignCenter, _NO_RECORDING)
             return
         painter.setClipRect(event.rect())
         painter.drawPixmap(0, 0, self._canvas.pixmap(scene))

@@ -142,7 +142,7 @@ class TimelineView(Surface):
             self._axes.pop(recording, None)  # another clock, or more frames than were known: show all of it
         self._frame = self._current_frame()
         self._rebuild()
-        if not self.chosen:
+        if recording and not self.chosen:  # while another one is being opened, its bout may be chosen already
             self.state.choose_bout(None)
 
     def _attach(self, link: Any) -> None:
