@@ -126,9 +126,11 @@ class PanelState:
         """Add recordings to the open session and show the first of them."""
         if self.session is None or not paths:
             return
+        before = self.session.recordings
         added = [self.session.add(path) for path in paths]
-        self.session.save()
-        self.session_changed.emit()
+        if self.session.recordings != before:
+            self.session.save()
+            self.session_changed.emit()
         self.show(added[0].id)
 
     def use_session(self, session: "vp.sessions.Session") -> None:

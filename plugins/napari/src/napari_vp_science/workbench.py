@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, QObject, QTimer
-from qtpy.QtWidgets import QApplication, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
+from qtpy.QtWidgets import QApplication, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 import vp_science as vp
 from napari_vp_science.background import Background
@@ -28,8 +28,11 @@ from napari_vp_science.video.transport import TransportBar
 if TYPE_CHECKING:
     import napari.viewer
 
-_WIDTH = 400
+_WIDTH = 410
+_BOTTOM_SHARE = 0.3
 _DOCK = "Ethogram"
+_TABS = "QTabBar::tab { padding: 4px 5px; height: 16px; }"
+"""All eight names fit side by side at the least width."""
 
 
 class Workbench(QWidget):
@@ -57,7 +60,7 @@ class Workbench(QWidget):
         self._build_pages()
         self._build_bottom()
         self._closed = False
-        self._adopting: list[Path] = []
+        self._adopting: list[tuple[Path, Any]] = []
         self.stage.failed.connect(lambda recording, text: self.state.message.emit(f"{recording}: {text}"))
         napari_viewer.layers.events.inserted.connect(self._layer_inserted)
         QApplication.instance().aboutToQuit.connect(self.close_view)
@@ -75,6 +78,7 @@ class Workbench(QWidget):
         self.montage = MontageView(state)
         self.pages = QTabWidget()
         self.pages.setDocumentMode(True)
+        self.pages.tabBar().setStyleSheet(_TABS)
         for one in (
             self.recordings,
             self.embed,
@@ -105,8 +109,11 @@ class Workbench(QWidget):
         """Once napari has docked this: the ethogram below, the recordings that are open already."""
         if self._closed:
             return
-        self.viewer.window.add_dock_widget(self.bottom, name=_DOCK, area="bottom", add_vertical_stretch=False)
-        self.window().installEventFilter(self)
+        dock = self.viewer.window.add_dock_widget(self.bottom, name=_DOCK, area="bottom", add_vertical_stretch=False)
+        window = self.window()
+        if isinstance(window, QMainWindow):
+            window.resizeDocks([dock], [int(window.height() * _BOTTOM_SHARE)], Qt.Orientation.Vertical)
+            window.installEventFilter(self)
         if (problem := qt_problem()) is not None:
             self.state.message.emit(problem)
         for layer in list(self.viewer.layers):
@@ -154,12 +161,17 @@ class Workbench(QWidget):
             return
         if not self._adopting:
             QTimer.singleShot(0, self._open_adopted)
-        self._adopting.append(path)
+        self._adopting.append((path, layer))
 
     def _open_adopted(self) -> None:
-        paths, self._adopting = self._adopting, []
-        if paths and not self._closed:
-            self.open_recordings(paths)
+        """One recording is shown at a time: the others are in the list, not among the layers."""
+        adopted, self._adopting = self._adopting, []
+        if not adopted or self._closed:
+            return
+        for _, layer in adopted:
+            if layer is not self.stage.layer and layer in self.viewer.layers:
+                self.viewer.layers.remove(layer)
+        self.open_recordings([path for path, _ in adopted])
 
     # ---- the end
 
