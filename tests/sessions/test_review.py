@@ -1,10 +1,5 @@
 """The review queue: every predicted bout is asked about once, decisions are steps of undo, scored time is let alone."""
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
 import numpy as np
 import pytest
 from hypothesis import Phase, given, settings

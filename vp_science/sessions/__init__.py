@@ -11,11 +11,21 @@ from vp_science.lazy import lazy_names
 if TYPE_CHECKING:
     from vp_science.batch import natural_key as natural_key
     from vp_science.recordings import DecodedFrame as DecodedFrame
+    from vp_science.sessions.accuracy import Accuracy as Accuracy
+    from vp_science.sessions.accuracy import measure_accuracy as measure_accuracy
     from vp_science.sessions.bout import Bout as Bout
     from vp_science.sessions.bout import Observed as Observed
     from vp_science.sessions.bout import Status as Status
     from vp_science.sessions.bout_table import BoutTable as BoutTable
+    from vp_science.sessions.cluster_interval import Share as Share
     from vp_science.sessions.edits import Edit as Edit
+    from vp_science.sessions.ground_truth import GROUND_TRUTH as GROUND_TRUTH
+    from vp_science.sessions.ground_truth import GroundTruth as GroundTruth
+    from vp_science.sessions.ground_truth import Segment as Segment
+    from vp_science.sessions.ground_truth import free_time as free_time
+    from vp_science.sessions.ground_truth import ground_truth_spans as ground_truth_spans
+    from vp_science.sessions.ground_truth import read_ground_truth as read_ground_truth
+    from vp_science.sessions.ground_truth import recording_spans as recording_spans
     from vp_science.sessions.label_files import ImportPlan as ImportPlan
     from vp_science.sessions.label_files import ImportSettings as ImportSettings
     from vp_science.sessions.label_files import LabelFormat as LabelFormat
@@ -119,6 +129,7 @@ if TYPE_CHECKING:
     from vp_science.video.viewing import ViewingSource as ViewingSource
 
 _HOME = {
+    "Accuracy": "vp_science.sessions.accuracy",
     "Animal": "vp_science.sessions.pose_look",
     "Behavior": "vp_science.timeline.behaviors",
     "Bout": "vp_science.sessions.bout",
@@ -130,6 +141,8 @@ _HOME = {
     "DiskState": "vp_science.sessions.recording_state",
     "Edit": "vp_science.sessions.edits",
     "FoundTrack": "vp_science.sessions.tracks",
+    "GROUND_TRUTH": "vp_science.sessions.ground_truth",
+    "GroundTruth": "vp_science.sessions.ground_truth",
     "Hit": "vp_science.sessions.search_round",
     "ImportPlan": "vp_science.sessions.label_files",
     "ImportSettings": "vp_science.sessions.label_files",
@@ -161,9 +174,11 @@ _HOME = {
     "SavedPrediction": "vp_science.sessions.prediction",
     "ScoreDecider": "vp_science.sessions.prediction",
     "SearchRound": "vp_science.sessions.search_round",
+    "Segment": "vp_science.sessions.ground_truth",
     "Session": "vp_science.sessions.session",
     "SessionPictures": "vp_science.sessions.session_pictures",
     "SessionRecording": "vp_science.sessions.session",
+    "Share": "vp_science.sessions.cluster_interval",
     "Status": "vp_science.sessions.bout",
     "ThumbnailCache": "vp_science.sessions.thumbnail_cache",
     "TrainingMaterial": "vp_science.sessions.material",
@@ -183,6 +198,8 @@ _HOME = {
     "find_unfinished": "vp_science.sessions.tracks",
     "find_viewing_copy": "vp_science.sessions.viewing",
     "frame_edges": "vp_science.timeline.ethogram",
+    "free_time": "vp_science.sessions.ground_truth",
+    "ground_truth_spans": "vp_science.sessions.ground_truth",
     "label_formats": "vp_science.sessions.label_files",
     "label_hits": "vp_science.sessions.search_round",
     "label_moments": "vp_science.sessions.moments",
@@ -195,6 +212,7 @@ _HOME = {
     "look_at_disk": "vp_science.sessions.recording_state",
     "look_at_poses": "vp_science.sessions.pose_look",
     "map_path": "vp_science.sessions.mapping",
+    "measure_accuracy": "vp_science.sessions.accuracy",
     "merge_moments": "vp_science.sessions.moments",
     "moments_text": "vp_science.sessions.moments",
     "natural_key": "vp_science.batch",
@@ -207,12 +225,14 @@ _HOME = {
     "prediction_path": "vp_science.sessions.prediction",
     "preview_path": "vp_science.sessions.mapping",
     "read_decisions": "vp_science.sessions.review_log",
+    "read_ground_truth": "vp_science.sessions.ground_truth",
     "read_labels": "vp_science.sessions.label_log",
     "read_predictions": "vp_science.sessions.prediction",
     "read_probe": "vp_science.sessions.session_probes",
     "read_scores": "vp_science.sessions.probe_scores",
     "read_trained_labels": "vp_science.sessions.session_probes",
     "read_user_settings": "vp_science.sessions.user_settings",
+    "recording_spans": "vp_science.sessions.ground_truth",
     "review_state": "vp_science.sessions.review_items",
     "scored_time": "vp_science.sessions.scored_time",
     "search_example": "vp_science.sessions.search_round",

@@ -15,9 +15,9 @@ from scipy.special import expit, log_expit, logit, ndtri
 
 _PRIOR_SHIFT = 1.5
 _PRIOR_SLOPE = 0.5
-_SHIFTS: np.ndarray = np.linspace(-6, 6, 81)
-_SLOPES: np.ndarray = np.linspace(0, 3, 49)
-_BINS = 200
+_SHIFTS: np.ndarray = np.linspace(-6, 6, 49)
+_SLOPES: np.ndarray = np.linspace(0, 3, 31)
+_BINS = 80
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ def _mixture_quantile(
     part: float,
 ) -> float:
     """A quantile of a mixture of normal distributions, each taken at evenly spaced quantiles of its own."""
-    steps = ndtri((np.arange(15) + 0.5) / 15)
+    steps = ndtri((np.arange(9) + 0.5) / 9)
     values = np.clip(mean[:, None] + spread[:, None] * steps, 0, 1).ravel()
     order = np.argsort(values)
     reached = np.cumsum(np.repeat(weight / len(steps), len(steps))[order])
