@@ -144,7 +144,7 @@ def _bar_that_tells(on_bytes: OnBytes) -> type[Any]:
             self._come, self._of = int(options.get("initial") or 0), int(options.get("total") or 0)
             super().__init__(*args, **(options | {"disable": True}))  # nothing is drawn
 
-        def update(self, n: float | None = 1) -> None:
+        def update(self, n: int | float | None = 1) -> None:
             self._come += int(n or 0)
             on_bytes(self._come, self._of)
 

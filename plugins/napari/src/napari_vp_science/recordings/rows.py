@@ -97,12 +97,12 @@ class RecordingFilter(QSortFilterProxyModel):
     def set_text(self, text: str) -> None:
         """Show recordings whose name holds all these words."""
         self._text = text.strip().lower()
-        self.invalidateFilter()
+        self.invalidate()
 
     def set_filter(self, chosen: str) -> None:
         """Show recordings in this state (a key of ``vp.sessions.RECORDING_FILTERS``)."""
         self._chosen = chosen
-        self.invalidateFilter()
+        self.invalidate()
 
     def set_order(self, order: str) -> None:
         """Sort by this (a key of ``ORDERS``)."""
