@@ -169,7 +169,7 @@ class ClipGrid(QWidget):
         if number == self._current:
             painter.setPen(QPen(self.colors.accent, 2))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRect(room.adjusted(1, 1, -1, -1))
+            painter.drawRect(place.adjusted(1, 1, -2, -2))
         self._signs(painter, place, answer, number in (self._current, self._over))
         self._caption(painter, QRect(tile.left(), room.bottom() + 1, tile.width(), 2 * line), moment, clip)
 
