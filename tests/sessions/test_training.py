@@ -384,6 +384,17 @@ def test_material_says_what_is_missing(tmp_path):
     assert material.hints == ("Not embedded, so left out: b.", "No bouts to learn from: groom.")
 
 
+def test_time_that_is_excluded_is_no_material():
+    book = vp.sessions.LabelBook()
+    book.set_behaviors(Behaviors.of(["walk"]))
+    for start_s in (0.0, 5.0, 10.0):
+        book.add("a", "walk", start_s, start_s + 1)
+    book.observe("a", 0, 20)
+    material = training_material(book, ["a"], [("a", 4.0, 7.0), ("a", 6.0, 8.0), ("b", 0.0, 20.0)])
+    assert material.scored_s == 16
+    assert material.bouts == {"walk": 2}
+
+
 def test_bouts_of_a_model_are_nothing_to_learn_from():
     book = vp.sessions.LabelBook()
     book.set_behaviors(Behaviors.of(["walk"]))
@@ -436,11 +447,9 @@ def test_changes_since_a_training_are_found_when_a_session_is_opened_again(sessi
 # ---- thresholds at once
 
 
-@st.composite
-def saved_predictions(draw):
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    exclusive, frames = draw(st.booleans()), draw(st.integers(1, 80))
-    entries = [Behavior("jump", "point"), Behavior("walk"), Behavior("groom")][draw(st.integers(0, 1)) :]
+def make_prediction(seed, frames, exclusive, with_points):
+    rng = np.random.default_rng(seed)
+    entries = [Behavior("jump", "point"), Behavior("walk"), Behavior("groom")][not with_points :]
     walk = np.cumsum(rng.normal(size=(frames, len(entries))), axis=0)
     scores = (1 / (1 + np.exp(-walk))).astype(np.float32)
     scores[rng.random(frames) < 0.1] = np.nan
@@ -450,7 +459,10 @@ def saved_predictions(draw):
 
 @settings(max_examples=60, deadline=None)
 @given(
-    saved=saved_predictions(),
+    seed=st.integers(0, 2**32 - 1),
+    frames=st.integers(1, 80),
+    exclusive=st.booleans(),
+    with_points=st.booleans(),
     asked=st.lists(
         st.tuples(
             st.sampled_from([0.0, 0.3, 0.5, 0.9]),
@@ -461,7 +473,8 @@ def saved_predictions(draw):
         min_size=1, max_size=4,
     ),
 )  # fmt: skip
-def test_moved_thresholds_give_what_post_processing_gives(saved, asked):
+def test_moved_thresholds_give_what_post_processing_gives(seed, frames, exclusive, with_points, asked):
+    saved = make_prediction(seed, frames, exclusive, with_points)
     decider, names = ScoreDecider(saved), saved.behaviors.names
     for first, second, rules in asked:
         values = [first, *[second] * (len(names) - 1)]

@@ -9,8 +9,9 @@ import numpy as np
 from vp_science.sessions.bout import Bout, Observed, Status
 from vp_science.sessions.edits import Edit
 from vp_science.sessions.labelbook import LabelBook
-from vp_science.sessions.scored_time import scored_time
+from vp_science.sessions.scored_time import NOTHING, scored_time
 from vp_science.sessions.tracks import ENDING, Listings, places_of_tracks
+from vp_science.timeline.intervals import as_union, subtract_intervals
 
 
 @dataclass(frozen=True)
@@ -94,19 +95,28 @@ class TrainingMaterial:
         return tuple(hints)
 
 
-def training_material(book: LabelBook, tracked: Collection[str]) -> TrainingMaterial:
+def training_material(
+    book: LabelBook, tracked: Collection[str], excluded: Iterable[tuple[str, float, float]] = ()
+) -> TrainingMaterial:
     """Count what there is to learn from.
 
     Args:
         book: the labels.
         tracked: ids of the recordings that are embedded.
+        excluded: recording, start and stop of time that nothing may be learned from.
     """
+    left_out: dict[str, list[tuple[float, float]]] = {}
+    for recording, start_s, stop_s in excluded:
+        left_out.setdefault(recording, []).append((start_s, stop_s))
     found = []
     for recording in book.recordings:
-        table = book.table(recording)
-        own = np.bincount(table.behavior[table.status != Status.MODEL], minlength=len(table.names))
+        table, hidden = book.table(recording), as_union(np.array(left_out.get(recording, NOTHING), np.float64))
+        middle = (table.start_s + table.stop_s) / 2
+        inside = np.searchsorted(hidden[:, 0], middle, side="right") != np.searchsorted(hidden[:, 1], middle, "right")
+        mine = (table.status != Status.MODEL) & ~inside
+        own = np.bincount(table.behavior[mine], minlength=len(table.names))
         bouts = {name: int(count) for name, count in zip(table.names, own, strict=False) if count}
-        scored_s = float(np.diff(scored_time(book, recording), axis=1).sum())
+        scored_s = float(np.diff(subtract_intervals(scored_time(book, recording), hidden), axis=1).sum())
         if bouts or scored_s > 0:
             found.append(LabelledRecording(recording, scored_s, bouts, recording in tracked))
     return TrainingMaterial(tuple(found), book.behaviors.names)

@@ -101,6 +101,9 @@ class ScoreDecider:
         self._known = np.asarray(~np.isnan(saved.scores))
         self._values = np.nan_to_num(saved.scores)
         self._edges = frame_edges(saved.time_s)
+        self._totals = np.concatenate(
+            [np.zeros((1, len(saved.behaviors))), np.cumsum(self._values, axis=0, dtype=np.float64)]
+        )
         self._asked: list[object] = [None] * len(saved.behaviors)
         self._states = np.full(saved.scores.shape, -1, np.int8)
         self._bouts = [np.zeros((0, 4))] * len(saved.behaviors)
@@ -164,6 +167,6 @@ class ScoreDecider:
         if not len(found):
             return np.zeros((0, 4))
         first, stop = found[:, 0], found[:, 1]
-        total = np.concatenate([[0.0], np.cumsum(self._values[:, column], dtype=np.float64)])
+        total = self._totals[:, column]
         mean = (total[stop] - total[first]) / (stop - first)
         return np.column_stack([np.full(len(found), float(column)), self._edges[first], stop_s, mean])

@@ -96,6 +96,8 @@ def between_events(values: Scores, event: Bool[np.ndarray, " frame"], known: Mas
     In an exclusive catalogue an event takes its frame; this is what goes on around it. At the border of known time,
     where there is no other side, that is 0.
     """
+    if not event.any():
+        return values
     done = values.copy()
     index = np.arange(len(values))
     for column in range(values.shape[1]):

@@ -43,11 +43,12 @@ def running_median(
         wanted: frames for which it is needed; the others keep their value. None means all.
     """
     done, edges, slack = scores.copy(), frame_edges(time_s), tolerance_s(time_s)
+    windows = _AllWindows(edges, width_s)
     for column in range(scores.shape[1]):
         for first, stop in runs(known[:, column]):
-            span = slice(first, stop)
+            span, around = slice(first, stop), windows.of(first, stop)
             rows = np.arange(stop - first) if wanted is None else np.flatnonzero(wanted[span])
-            done[span, column] = _median_of_run(scores[span, column], edges[first : stop + 1], width_s, slack, rows)
+            done[span, column] = _median_of_run(scores[span, column], edges[first : stop + 1], around, slack, rows)
     return done
 
 
@@ -64,14 +65,11 @@ def median_reaches(
     that the cost does not depend on the width.
     """
     done, edges, slack = np.zeros(scores.shape, dtype=bool), frame_edges(time_s), tolerance_s(time_s)
-    windows: dict[tuple[int, int], _Windows] = {}  # behaviors are mostly known at the same frames
+    windows = _AllWindows(edges, width_s)
     for column in range(scores.shape[1]):
         for first, stop in runs(known[:, column]):
-            borders = edges[first : stop + 1]
-            if (first, stop) not in windows:
-                windows[first, stop] = _Windows.around(borders, width_s)
             reaches = scores[first:stop, column] >= levels[column]
-            done[first:stop, column] = _majority(reaches, borders, windows[first, stop], slack)
+            done[first:stop, column] = _majority(reaches, edges[first : stop + 1], windows.of(first, stop), slack)
     return done
 
 
@@ -94,6 +92,20 @@ class _Windows:
         return cls(low, high, first.astype(np.int64), stop.astype(np.int64))
 
 
+class _AllWindows:
+    """The windows of every run of frames, found once: behaviors are mostly known at the same frames."""
+
+    def __init__(self, edges: Float64[np.ndarray, " edge"], width_s: float) -> None:
+        self._edges, self._width_s = edges, width_s
+        self._found: dict[tuple[int, int], _Windows] = {}
+
+    def of(self, first: int, stop: int) -> _Windows:
+        """The windows within the frames of a run."""
+        if (first, stop) not in self._found:
+            self._found[first, stop] = _Windows.around(self._edges[first : stop + 1], self._width_s)
+        return self._found[first, stop]
+
+
 def _majority(
     reaches: Bool[np.ndarray, " frame"], edges: Float64[np.ndarray, " edge"], windows: _Windows, slack: float
 ) -> Bool[np.ndarray, " frame"]:
@@ -111,11 +123,10 @@ def _majority(
 def _median_of_run(
     values: Float64[np.ndarray, " frame"],
     edges: Float64[np.ndarray, " edge"],
-    width_s: float,
+    windows: _Windows,
     slack: float,
     rows: Int64[np.ndarray, " row"],
 ) -> Float64[np.ndarray, " frame"]:
-    windows = _Windows.around(edges, width_s)
     low, high, first, stop = (each[rows] for each in (windows.low, windows.high, windows.first, windows.stop))
     done = values.copy()
     widest = int((stop - first).max(initial=1))
@@ -178,7 +189,7 @@ def clean(
         root_s: gaps and bouts shorter than this go as well.
     """
     edges, slack = frame_edges(time_s), tolerance_s(time_s)
-    num_known = np.concatenate([np.zeros((1, known.shape[1]), np.int64), np.cumsum(known, axis=0)])
+    num_known = _count(known)
     done = np.zeros_like(on)
     columns = np.arange(on.shape[1])
     for together in [columns] if exclusive else columns[:, None]:
@@ -191,6 +202,13 @@ def clean(
                 break
         _mark(done, bouts)
     return done
+
+
+def _count(known: Bool[np.ndarray, "frame behavior"]) -> Int64[np.ndarray, "edge behavior"]:
+    """How many frames before each border are known."""
+    if known.all():
+        return np.broadcast_to(np.arange(len(known) + 1)[:, None], (len(known) + 1, known.shape[1]))
+    return np.concatenate([np.zeros((1, known.shape[1]), np.int64), np.cumsum(known, axis=0)])
 
 
 def _mark(on: Bool[np.ndarray, "frame behavior"], bouts: Int64[np.ndarray, "bout 3"]) -> None:

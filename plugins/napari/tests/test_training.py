@@ -287,6 +287,10 @@ def test_applying_makes_a_probe_that_the_command_line_understands(page, runner, 
     assert page.scores is not None  # they hold for it, too
     assert not page.thresholds.apply.isEnabled()
     assert page.probes.count() == 2
+    page.probes.activated.emit(page.probes.findData(before))  # and back
+    runner.do()
+    qtbot.waitUntil(lambda: {one.probe_id for one in state.predictions.values()} == {before})
+    qtbot.waitUntil(lambda: len(state.predictions) == 3)
 
 
 # ---- a probe comes and goes

@@ -159,7 +159,7 @@ class TrainPage(QWidget):
         self.look_at.activated.connect(self._choices_changed)
         self.automatic.toggled.connect(self._choices_changed)
         self.after.valueChanged.connect(self._choices_changed)
-        self.probes.activated.connect(lambda place: self.use_probe(self.probes.itemData(place)))
+        self.probes.activated.connect(self._choose_probe)
         self.thresholds.changed.connect(self._thresholds_changed)
         self.thresholds.apply_asked.connect(lambda: trainer.predict(chosen=True))
         trainer.started.connect(self._begin)
@@ -261,9 +261,16 @@ class TrainPage(QWidget):
 
         def found(names: set[str]) -> None:
             if self._state.session is session:
-                self._show_material(vp.sessions.training_material(session.labels, names))
+                self._show_material(vp.sessions.training_material(session.labels, names, self._excluded()))
 
         self.background.run(tracked, found, self._state.message.emit)
+
+    def _excluded(self) -> list[tuple[str, float, float]]:
+        try:
+            return vp.sessions.ground_truth_spans(self._state.session)
+        except vp.VPScienceError as error:
+            self._state.message.emit(str(error))
+            return []
 
     def _show_material(self, material: "vp.sessions.TrainingMaterial | None") -> None:
         self.material = material
@@ -336,6 +343,12 @@ class TrainPage(QWidget):
         self._save.start()
         self.trainer.use_probe(probe_id)
         self._load_card(probe_id)
+
+    def _choose_probe(self, place: int) -> None:
+        """Another probe of the session: it predicts what it has not predicted, or what made room meanwhile."""
+        if self.probes.itemData(place) != self.choices.probe:
+            self.use_probe(self.probes.itemData(place))
+            self.trainer.predict()
 
     def _probe_made(self, probe_id: str) -> None:
         self._save.start()

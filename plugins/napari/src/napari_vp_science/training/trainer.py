@@ -92,8 +92,7 @@ class Trainer(QObject):
             if not done:
                 self._fail(session.log.error or "the labels could not be written in time: try again")
             elif self._state.session is session:
-                more = {"head": self.choices.head, "look_at": self.choices.look_at, "chosen": self.choices.chosen}
-                self._start("train", **more, automatic=automatic)
+                self._start("train", head=self.choices.head, chosen=self.choices.chosen, automatic=automatic)
             else:
                 self._give_up()
 
@@ -111,7 +110,7 @@ class Trainer(QObject):
         if self._state.session is None or self.busy or not self.choices.probe:
             return
         self.started.emit()
-        self._start("evaluate", probe=self.choices.probe, look_at=self.choices.look_at)
+        self._start("evaluate", probe=self.choices.probe)
 
     def open_bundle(self, path: Path) -> None:
         """Use a probe from elsewhere: it is copied into the session and predicts all recordings."""
@@ -182,8 +181,15 @@ class Trainer(QObject):
         if session is None:
             self._give_up()
             return
+        try:
+            excluded = vp.sessions.ground_truth_spans(session)  # or the estimate from them would be no estimate
+        except vp.VPScienceError as error:
+            self._fail(str(error))
+            return
         recordings = [{"id": one.id, "path": _text(one.path)} for one in session.recordings]
         request = {
+            "excluded": excluded,
+            "look_at": self.choices.look_at,
             "session": str(session.folder),
             "labels": str(session.log.path),
             "recordings": recordings,
@@ -231,7 +237,7 @@ class Trainer(QObject):
         recordings = self._ordered()
         first, others = recordings[:1], recordings[1:]
         self._steps.append(lambda: self._predict(first))
-        self._steps.append(lambda: self._start("evaluate", probe=self.choices.probe, look_at=self.choices.look_at))
+        self._steps.append(lambda: self._start("evaluate", probe=self.choices.probe))
         if others:
             self._steps.append(lambda: self._predict(others))
 
