@@ -76,7 +76,7 @@ class HeldSource:
         self.asked: list[int] = []
         self.given_up: list[int] = []
         self.passing: dict[int, list[int]] = {}
-        self._seconds = seconds
+        self.seconds = seconds
 
     def hold(self, frame):
         """Keep a frame back until ``let``."""
@@ -86,10 +86,10 @@ class HeldSource:
         self.held[frame].set()
 
     def expected_s(self, frame):
-        return self._seconds
+        return self.seconds
 
     def jump_s(self):
-        return self._seconds
+        return self.seconds
 
     def key_distance(self):
         return 100

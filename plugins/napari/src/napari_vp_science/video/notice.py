@@ -28,12 +28,14 @@ class NoticeBar(QFrame):
         self._copying: Path | None = None
         self._slow: dict[str, float] = {}
         self._not_now: set[str] = set()
+        self._is_error = False
         self._build()
         self.hide()
         stage.progress.connect(self._opening)
         stage.opened.connect(self._opened)
         stage.failed.connect(self._failed)
         stage.slow.connect(self._is_slow)
+        stage.link.shown.connect(self._shown)
         state.recording_changed.connect(self._recording_changed)
 
     def _build(self) -> None:
@@ -66,6 +68,7 @@ class NoticeBar(QFrame):
         self._stage.opened.disconnect(self._opened)
         self._stage.failed.disconnect(self._failed)
         self._stage.slow.disconnect(self._is_slow)
+        self._stage.link.shown.disconnect(self._shown)
         if self._jobs is not None:
             self._jobs.close()
 
@@ -75,6 +78,7 @@ class NoticeBar(QFrame):
         for widget in (self.bar, self.copy, self.later, self.cancel):
             widget.setVisible(widget in widgets)
         self.text.setText(text)
+        self._is_error = False
         accent = theme_colors(self._state.viewer).accent.name()
         self.setStyleSheet(f"NoticeBar {{ border: none; border-left: 3px solid {accent}; }}")
         self.setVisible(bool(text))
@@ -98,6 +102,12 @@ class NoticeBar(QFrame):
     def _failed(self, recording_id: str, words: str) -> None:
         if self._copying is None:
             self._say(f"{recording_id}: {words}")
+            self._is_error = True
+
+    def _shown(self, frame: int, exact: bool) -> None:
+        """An error is over when the next frame is there."""
+        if exact and self._is_error:
+            self._say("")
 
     def _is_slow(self, recording_id: str, seconds: float) -> None:
         self._slow[recording_id] = seconds
@@ -111,10 +121,10 @@ class NoticeBar(QFrame):
             self._say("")
             return
         distance = source.key_distance()
-        why = f", because its key frames lie {distance} frames apart" if distance > 1 else ""
+        why = f": its key frames lie {distance} frames apart" if distance > 1 else ""
         self._say(
-            f"Jumps in {recording_id} take up to {self._slow[recording_id]:.1f} s{why}. A copy for viewing would make "
-            f"them quick; the recording stays as it is.",
+            f"Jumps in {recording_id} take up to {self._slow[recording_id]:.1f} s{why}. A copy for viewing makes them "
+            f"quick; the recording stays as it is.",
             self.copy,
             self.later,
         )
