@@ -94,7 +94,7 @@ def parsed_log(path: Path, content: bytes) -> ReadLog:
     edits = good = 0
     closed = True
     for number, (stop, line) in enumerate(_lines(content)):
-        record = _parsed(line)
+        record = parsed_line(line)
         if record is None:
             if stop < len(content):
                 raise StoreError(
@@ -143,7 +143,7 @@ def _lines(content: bytes) -> Iterator[tuple[int, bytes]]:
         at = stop
 
 
-def _parsed(line: bytes) -> Any:
+def parsed_line(line: bytes) -> Any:
     """The record of a line; None when it is torn or damaged."""
     if not line.endswith(b"\n") or line[8:9] != b" ":
         return None
@@ -172,7 +172,7 @@ def _apply(book: LabelBook, record: Any, path: Path, number: int) -> bool:
         changes = [_decoded(*entry) for entry in record["set"]]
         book.apply_logged(changes)
         return record["edit"] == CLOSED and not changes
-    except (KeyError, TypeError, ValueError, AttributeError, AnnotationError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, AnnotationError) as error:
         raise StoreError(
             f"{path}: expected an edit in line {number + 1}, found something else ({error}): restore the file from a "
             "copy, or keep only the lines before it"

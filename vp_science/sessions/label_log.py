@@ -69,8 +69,7 @@ class LabelLog:
         self.error: str | None = None
         self.kept: Path | None = None
         self._size = size
-        self._half = False
-        self._lost = False
+        self._half = self._lost = self._closed = False
         self._pending: list[Edit] = []
         self._made = self._written = 0
         self._queue: SimpleQueue[Edit | _Task] = SimpleQueue()
@@ -111,6 +110,9 @@ class LabelLog:
         Raises:
             StoreError: when the disk refuses; it says where the labels were written instead.
         """
+        if self._closed:
+            return
+        self._closed = True
         self._unsubscribe()
         if self._thread is not None or self.recovery.crashed:
             much = self._size > _MUCH_HISTORY_BYTES

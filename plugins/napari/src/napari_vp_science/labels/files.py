@@ -314,9 +314,10 @@ class ExportDialog(QDialog):
         if one.one_recording and len(self.chosen_recordings) != 1:
             name = QFileDialog.getExistingDirectory(self, "Export labels to a folder")
         else:
-            suggested = f"{self._state.current or 'labels'}{one.endings[0]}"
+            ending = one.endings[0]
+            suggested = f"{self._state.current or 'labels'}{ending}" if ending[0] in "._" else ending
             name, _ = QFileDialog.getSaveFileName(self, "Export labels", suggested, file_filter(one))
         if name:
             path = Path(name)
             fits = path.is_dir() or any(path.name.lower().endswith(ending) for ending in one.endings)
-            self.export(path if fits else path.with_name(path.name + one.endings[0]))
+            self.export(path if fits else path.with_name(path.name + one.endings[-1]))
