@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, QObject, Qt, QTimer
-from qtpy.QtWidgets import QApplication, QMainWindow, QTabWidget, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QApplication, QDockWidget, QMainWindow, QTabWidget, QVBoxLayout, QWidget
 
 import vp_science as vp
 from napari_vp_science.background import Background
@@ -28,10 +28,10 @@ from napari_vp_science.video.transport import TransportBar
 if TYPE_CHECKING:
     import napari.viewer
 
-_WIDTH = 410
+_WIDTH = 420
 _BOTTOM_SHARE = 0.3
 _DOCK = "Ethogram"
-_TABS = "QTabBar::tab { padding: 4px 5px; height: 16px; }"
+_TABS = "QTabBar::tab { padding: 4px 3px; height: 16px; }"
 """All eight names fit side by side at the least width."""
 
 
@@ -109,10 +109,11 @@ class Workbench(QWidget):
         """Once napari has docked this: the ethogram below, the recordings that are open already."""
         if self._closed:
             return
-        dock = self.viewer.window.add_dock_widget(self.bottom, name=_DOCK, area="bottom", add_vertical_stretch=False)
+        self.viewer.window.add_dock_widget(self.bottom, name=_DOCK, area="bottom", add_vertical_stretch=False)
         window = self.window()
         if isinstance(window, QMainWindow):
-            window.resizeDocks([dock], [int(window.height() * _BOTTOM_SHARE)], Qt.Orientation.Vertical)
+            docks = [dock for dock in window.findChildren(QDockWidget) if dock.isAncestorOf(self.bottom)]
+            window.resizeDocks(docks, [int(window.height() * _BOTTOM_SHARE)] * len(docks), Qt.Orientation.Vertical)
             window.installEventFilter(self)
         if (problem := qt_problem()) is not None:
             self.state.message.emit(problem)
