@@ -571,9 +571,9 @@ def test_the_menu_marks_the_range_as_scored_or_not(state, view_and_hand):
     menu_at(view, hand.at(5, "groom"))["Mark whole recording as scored"].trigger()
     assert state.labels.observed(RECORDING) == (vp.sessions.Observed(0.0, 40.0),)
     view.set_range(10, 20)
-    menu_at(view, hand.at(5, "groom"))["Mark marked range as not scored"].trigger()
+    menu_at(view, hand.at(5, "groom"))["Mark range I to O as not scored"].trigger()
     assert [(one.start_s, one.stop_s) for one in state.labels.observed(RECORDING)] == [(0.0, 10.0), (20.0, 40.0)]
-    menu_at(view, hand.at(5, "groom"))["Mark marked range as scored for groom"].trigger()
+    menu_at(view, hand.at(5, "groom"))["Mark range I to O as scored for groom"].trigger()
     assert vp.sessions.Observed(10.0, 20.0, "groom") in state.labels.observed(RECORDING)
 
 

@@ -70,6 +70,10 @@ class ScoreColumns:
         self.levels = score_levels(prediction.scores) if levels is None else levels
         time_s = np.asarray(prediction.time_s, np.float64)
         self._edges_s = vp.sessions.frame_edges(time_s) if len(time_s) else np.zeros(1)
+        of = prediction.bouts[:, 0]
+        self._bouts = [prediction.bouts[of == index, 1:3] for index in range(len(prediction.behaviors))]
+        self._looked: tuple[TimeAxis, int] | None = None
+        self._found = (np.zeros(0), np.zeros(0), np.zeros(0, bool))
 
     def highest(self, behavior: int, axis: TimeAxis, num_columns: int) -> np.ndarray:
         """The highest score of a behavior in every column of the visible time, NaN where there is none.
@@ -85,22 +89,24 @@ class ScoreColumns:
 
     def happening(self, behavior: int, axis: TimeAxis, num_columns: int) -> np.ndarray:
         """The share of every column in which the model says yes; a short event takes at least half a column."""
-        bouts = self.prediction.bouts
-        own = bouts[(bouts[:, 0] == behavior) & (bouts[:, 1] <= axis.stop_s) & (bouts[:, 2] >= axis.start_s)]
-        scale = num_columns / axis.length_s
-        start, stop = (own[:, 1] - axis.start_s) * scale, (own[:, 2] - axis.start_s) * scale
+        bouts = self._bouts[behavior]
+        own = bouts[(bouts[:, 0] <= axis.stop_s) & (bouts[:, 1] >= axis.start_s)]
+        start, stop = (own - axis.start_s).T * (num_columns / axis.length_s)
         key = np.zeros(len(own), np.int64)
         return np.minimum(coverage(start, np.maximum(stop, start + 0.5), key, 1, num_columns)[0], 1.0)
 
     def _frames(self, axis: TimeAxis, num_columns: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """First frame and the one after the last of every column, and which columns have any."""
+        """First frame and the one after the last of every column, and which columns have any; the same for all rows."""
+        if self._looked == (axis, num_columns):
+            return self._found
         times = axis.start_s + np.arange(num_columns + 1) * (axis.length_s / num_columns)
         num_frames = len(self._edges_s) - 1
         first = np.searchsorted(self._edges_s, times[:-1], side="right") - 1
         last = np.searchsorted(self._edges_s, times[1:], side="left")
         inside = (first < num_frames) & (last > 0)
         first = np.clip(first, 0, max(num_frames - 1, 0))
-        return first, np.clip(last, first + 1, max(num_frames, 1)), inside
+        self._looked, self._found = (axis, num_columns), (first, np.clip(last, first + 1, max(num_frames, 1)), inside)
+        return self._found
 
     def _highest(self, behavior: int, first: np.ndarray, last: np.ndarray) -> np.ndarray:
         per_column = float(np.median(last - first))

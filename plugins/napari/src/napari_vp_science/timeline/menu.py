@@ -78,7 +78,7 @@ def _add_predicted(menu: QMenu, view: "TimelineView", predicted: int) -> None:
 def _add_scored(menu: QMenu, view: "TimelineView", hit: Hit) -> None:
     marked = view.marked_range
     first_s, last_s = (view.scene.axis.first_s, view.scene.axis.last_s) if marked is None else marked
-    where = "whole recording" if marked is None else "marked range"
+    where = "whole recording" if marked is None else "range I to O"
     state = view.state
     tip = "Scored: inside it, no bout means that the behavior did not happen"
     _add(menu, f"Mark {where} as scored", lambda: changes.mark_scored(state, first_s, last_s), tip=tip)
