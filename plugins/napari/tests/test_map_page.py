@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QInputDialog
 
 import vp_science as vp
 
+LONG = 60_000  # scikit-learn is loaded in between, on a busy machine
 CHOICES = MapChoices(method="pca", cluster="kmeans", num_clusters=3)
 
 
@@ -48,7 +49,7 @@ def open_page(qtbot, state):
         page.resize(380, 700)
         page.show()
         pages.append(page)
-        qtbot.waitUntil(lambda: not page.background.busy)
+        qtbot.waitUntil(lambda: not page.background.busy, timeout=LONG)
         return page
 
     yield make
@@ -61,7 +62,7 @@ def page(state, open_page, qtbot):
     """A page with a map."""
     map_study.write_map(state)
     made = open_page()
-    qtbot.waitUntil(lambda: made.points is not None and made.shelf.status is not None)
+    qtbot.waitUntil(lambda: made.points is not None and made.shelf.status is not None, timeout=LONG)
     return made
 
 
@@ -80,14 +81,14 @@ def test_a_map_is_made_shown_at_once_and_found_again(open_page, state, qtbot):
     previews = []
     page.maker.preview.connect(previews.append)
     page.make.click()
-    qtbot.waitUntil(lambda: page.points is not None and page.shelf.status is not None)
+    qtbot.waitUntil(lambda: page.points is not None and page.shelf.status is not None, timeout=LONG)
     assert page.points.path == vp.sessions.map_path(state.session.folder)
     assert [path.endswith("map.map.h5") for path in previews] == [True]
     assert page.status.text().startswith("90 windows of 3 recordings, principal components, 3 clusters.")
     assert page.make.text() == "Make again"
     assert not page.maker.isVisible()
     again = open_page()
-    qtbot.waitUntil(lambda: again.points is not None)
+    qtbot.waitUntil(lambda: again.points is not None, timeout=LONG)
     assert again.form.choices() == CHOICES
     np.testing.assert_array_equal(again.points.coordinates, page.points.coordinates)
 
@@ -95,10 +96,10 @@ def test_a_map_is_made_shown_at_once_and_found_again(open_page, state, qtbot):
 def test_stopped_in_the_layout_the_principal_components_stay(open_page, state, qtbot):
     page = open_page(map_study.NearRunner(cancel=True))
     page.form.set_choices(CHOICES)
-    with qtbot.waitSignal(state_message(state)) as told:
+    with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page.make.click()
     assert told.args == ["Stopped making the map."]
-    qtbot.waitUntil(lambda: page.points is not None and not page.background.busy)
+    qtbot.waitUntil(lambda: page.points is not None and not page.background.busy, timeout=LONG)
     assert page.points.path == vp.sessions.preview_path(state.session.folder)
     assert "was stopped: make it again to go on." in page.status.text()
     assert page.make.isEnabled()
@@ -108,10 +109,10 @@ def test_stopped_in_the_layout_the_principal_components_stay(open_page, state, q
 def test_stopped_where_there_was_a_map_that_map_comes_back(open_page, state, qtbot):
     path = map_study.write_map(state)
     page = open_page(map_study.NearRunner(cancel=True))
-    qtbot.waitUntil(lambda: page.points is not None)
-    with qtbot.waitSignal(state_message(state)):
+    qtbot.waitUntil(lambda: page.points is not None, timeout=LONG)
+    with qtbot.waitSignal(state_message(state), timeout=LONG):
         page.make.click()
-    qtbot.waitUntil(lambda: page.points is not None and not page.background.busy)
+    qtbot.waitUntil(lambda: page.points is not None and not page.background.busy, timeout=LONG)
     assert page.points.path == path
 
 
@@ -119,10 +120,10 @@ def test_what_a_job_cannot_do_is_said(open_page, state, qtbot):
     page = open_page()
     for path in (state.session.folder / "tracks").iterdir():
         path.write_bytes(b"no track")
-    with qtbot.waitSignal(state_message(state)) as told:
+    with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page.make.click()
     assert "rec0.embeddings.h5" in told.args[0]
-    qtbot.waitUntil(page.make.isEnabled)
+    qtbot.waitUntil(page.make.isEnabled, timeout=LONG)
 
 
 def state_message(state):
@@ -141,7 +142,7 @@ def test_without_tracks_it_says_to_embed(tmp_path, qtbot):
     state = map_study.study_state(tmp_path, tracks=())
     page = MapPage(state, None, MapMaker(map_study.NearRunner()))
     qtbot.addWidget(page)
-    with qtbot.waitSignal(state_message(state)) as told:
+    with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page.make_map()
     assert told.args == ["No recording is embedded yet: embed one on the Embed page, then make the map."]
     page.close_view()
@@ -154,14 +155,14 @@ def test_new_recordings_can_be_added_and_a_changed_one_asks_for_a_new_map(tmp_pa
     map_study.write_map(state)
     aside.rename(track)
     page = open_page()
-    qtbot.waitUntil(lambda: page.shelf.status is not None)
+    qtbot.waitUntil(lambda: page.shelf.status is not None, timeout=LONG)
     assert "1 recording not in it yet." in page.status.text()
     assert page.add.isVisible()
     before = page.points.coordinates
     page.add.click()
-    qtbot.waitUntil(lambda: page.points is not None and len(page.points.recordings) == 3)
+    qtbot.waitUntil(lambda: page.points is not None and len(page.points.recordings) == 3, timeout=LONG)
     np.testing.assert_array_equal(page.points.coordinates[: len(before)], before)
-    qtbot.waitUntil(lambda: page.shelf.status is not None)
+    qtbot.waitUntil(lambda: page.shelf.status is not None, timeout=LONG)
     assert not page.add.isVisible()
 
 
@@ -169,16 +170,16 @@ def test_the_map_of_one_recording_is_another_one(page, state, qtbot):
     map_study.show(state, "rec1", map_study.FakeLink())
     map_study.write_map(state, "rec1")
     page.scope.setCurrentIndex(page.scope.findData("this"))
-    qtbot.waitUntil(lambda: page.points is not None and page.points.recordings == ("rec1",))
+    qtbot.waitUntil(lambda: page.points is not None and page.points.recordings == ("rec1",), timeout=LONG)
     map_study.show(state, "rec2", state.link)
-    qtbot.waitUntil(lambda: page.points is None)
+    qtbot.waitUntil(lambda: page.points is None, timeout=LONG)
     page.scope.setCurrentIndex(page.scope.findData("all"))
-    qtbot.waitUntil(lambda: page.points is not None and len(page.points.recordings) == 3)
+    qtbot.waitUntil(lambda: page.points is not None and len(page.points.recordings) == 3, timeout=LONG)
 
 
 def test_a_damaged_map_is_said_and_can_be_made_anew(state, open_page, qtbot):
     map_study.write_map(state).write_bytes(b"nothing")
-    with qtbot.waitSignal(state_message(state)) as told:
+    with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page = open_page()
     assert "map.map.h5" in told.args[0]
     assert page.points is None
@@ -213,7 +214,7 @@ def test_hovering_shows_a_picture_with_place_time_and_label(state, open_page, qt
     map_study.write_map(state)
     thumbnails = Thumbnails()
     page = open_page(thumbnails=thumbnails)
-    qtbot.waitUntil(lambda: page.points is not None)
+    qtbot.waitUntil(lambda: page.points is not None, timeout=LONG)
     point = int(page.points.rows(1)[5])
     middle = float(page.points.start_s[point] + page.points.stop_s[point]) / 2
     state.labels.add("rec1", "groom", middle - 0.2, middle + 0.2)
@@ -334,7 +335,7 @@ def test_moments_chosen_elsewhere_light_up_and_a_new_map_keeps_them(page, state,
     map_study.write_map(state, seed=3, num_pca=3)
     page.shelf.look()
     old = page.points
-    qtbot.waitUntil(lambda: page.points is not None and page.points is not old)
+    qtbot.waitUntil(lambda: page.points is not None and page.points is not old, timeout=LONG)
     np.testing.assert_array_equal(page.scatter._chosen, page.points.inside([("rec1", 1.0, 2.0)]))
     assert len(state.moments) == 2
 
@@ -367,7 +368,7 @@ def test_borders_snap_to_the_frames_of_the_recording_on_screen(page, state):
 def test_nothing_chosen_labels_nothing_and_an_error_is_said(page, state, qtbot):
     assert not page.label_selection("groom")
     state.choose_moments([("rec0", 1.0, 2.0)])
-    with qtbot.waitSignal(state_message(state)) as told:
+    with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         assert not page.label_selection("fly")
     assert told.args[0].startswith("expected one of the behaviors walk, groom, found 'fly'")
     assert len(state.labels) == 0
@@ -393,7 +394,7 @@ def test_a_cluster_is_chosen_and_named_in_the_file(page, state, qtbot, monkeypat
     [naming] = [action for action in menu.actions() if action.text().startswith("Name")]
     assert naming.text() == "Name Cluster 1…"
     naming.trigger()
-    qtbot.waitUntil(lambda: page.points.made.names()[1] == "rearing")
+    qtbot.waitUntil(lambda: page.points.made.names()[1] == "rearing", timeout=LONG)
     assert vp.maps.open_map(page.points.path).names()[1] == "rearing"
     assert "rearing" in [note.text for note in page.scatter._notes]
     assert "rearing" in page._coloring.names
@@ -413,7 +414,7 @@ def test_the_menu_offers_labels_only_when_something_is_chosen(page, state):
 def test_another_session_and_none(page, state, tmp_path, qtbot):
     page.choose_cluster(0)
     state.use_session(vp.sessions.open_session(tmp_path / "other", tmp_path / "places.json"))
-    qtbot.waitUntil(lambda: page.points is None)
+    qtbot.waitUntil(lambda: page.points is None, timeout=LONG)
     assert state.moments == []
     assert page.scatter._chosen is None
     state.close_session()

@@ -12,7 +12,7 @@ from napari_vp_science.map.coloring import Classes, Coloring, Scale
 from napari_vp_science.style import GAP
 
 _DOT = 10
-_HEIGHT = 78
+_HEIGHT = 84
 _BAR_HEIGHT = 12
 
 
@@ -95,7 +95,10 @@ class LegendView(QStackedWidget):
         """As many lines as there are, up to three; more can be scrolled to."""
         inside = self._area.widget()
         if inside is not None and self.currentWidget() is self._area:
-            self.setFixedHeight(min(inside.layout().heightForWidth(self.width()) + 2, _HEIGHT))
+            needed = inside.layout().heightForWidth(self.width()) + 6
+            never, sometimes = Qt.ScrollBarPolicy.ScrollBarAlwaysOff, Qt.ScrollBarPolicy.ScrollBarAsNeeded
+            self._area.setVerticalScrollBarPolicy(never if needed <= _HEIGHT else sometimes)
+            self.setFixedHeight(min(needed, _HEIGHT))
 
     def resizeEvent(self, event: Any) -> None:
         """Lines break elsewhere."""

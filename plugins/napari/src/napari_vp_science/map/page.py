@@ -18,7 +18,7 @@ from napari_vp_science.map.scatter import Note, PointColors, ScatterView
 from napari_vp_science.map.selection import SelectionBar
 from napari_vp_science.map.shelf import MapShelf, Shelved
 from napari_vp_science.state import PanelState
-from napari_vp_science.style import GAP, MARGIN, button, hint, mixed, theme_colors
+from napari_vp_science.style import GAP, button, hint, mixed, page, theme_colors
 
 if TYPE_CHECKING:
     from napari_vp_science.thumbnails import ThumbnailService
@@ -84,9 +84,10 @@ class MapPage(QWidget):
         self.add = button("Add them", "Place the new recordings in this map; what is there stays where it is.")
         self.add.hide()
         self.card = PointCard(self)
-        layout = QVBoxLayout(self)
-        layout.setContentsMargins(MARGIN, MARGIN, MARGIN, MARGIN)
-        layout.setSpacing(GAP)
+        area, layout = page()
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.addWidget(area)
         layout.addLayout(_row(self.make, self.settings, self.scope))
         layout.addWidget(self.form)
         layout.addWidget(self.maker)

@@ -40,7 +40,9 @@ class View:
         if not len(points):
             return cls(0.0, 0.0, 1.0, width, height)
         low, high = points.min(axis=0).astype(float), points.max(axis=0).astype(float)
-        span = np.maximum((high - low) * (1 + 2 * margin), 1e-6)
+        # Pixels are float32: points that all lie in one place are not looked at through a microscope.
+        least = 1e-3 * max(float(np.abs([low, high]).max()), 1e-3)
+        span = np.maximum((high - low) * (1 + 2 * margin), least)
         middle = (low + high) / 2
         return cls(float(middle[0]), float(middle[1]), float(min(width / span[0], height / span[1])), width, height)
 
