@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from training_study import Listener, make_session, relabel, request_of, write_track_of
+from training_study import Listener, copy_session, make_session, relabel, request_of, write_track_of
 
 import vp_science as vp
 from vp_science.errors import ProbeError, StoreError
@@ -28,9 +28,16 @@ from vp_science.timeline.ethogram import Ethogram
 from vp_science.timeline.postprocess import PostProcess, apply_postprocess
 
 
+@pytest.fixture(scope="module")
+def template(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("template")
+    make_session(folder).close()
+    return folder
+
+
 @pytest.fixture
-def session(tmp_path):
-    opened = make_session(tmp_path)
+def session(template, tmp_path):
+    opened = copy_session(template, tmp_path)
     yield opened
     opened.close()
 

@@ -1,5 +1,6 @@
 """A session with small videos, tracks that show what happens in them, and labels: without any encoder."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,12 @@ def make_session(folder: Path, num_recordings: int = 3, **options: Any) -> Sessi
     session.labels.merge(annotations)
     assert session.log.flush()
     return session
+
+
+def copy_session(template: Path, folder: Path) -> Session:
+    """A session of its own like one that was made and closed before."""
+    shutil.copytree(template, folder, dirs_exist_ok=True)
+    return open_session(folder / "session", folder / "places.json")
 
 
 def write_track_of(table: EmbeddingTable, recording: Path, folder: Path, **changes: Any) -> Path:

@@ -19,7 +19,7 @@ import vp_science as vp
 TESTS = Path(__file__).resolve().parents[3] / "tests"
 sys.path[:0] = [str(TESTS / name) for name in ("sessions", "probes", "pipeline")]
 
-from training_study import Listener, make_session, request_of  # noqa: E402
+from training_study import Listener, copy_session, make_session, request_of  # noqa: E402
 
 # Here and not in two threads at once: modules are rewritten while they are imported (the beartype hook of the tests),
 # and Python 3.11 trips over that when two threads do it.
@@ -80,13 +80,36 @@ class Runner(QObject):
         self.closed = True
 
 
-@pytest.fixture
-def state(tmp_path, qtbot):
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory):
+    """Two sessions on disk: with labels, and with a probe that was tested and has predicted everything."""
+    folder = tmp_path_factory.mktemp("sessions")
+    make_session(folder / "labelled", 3, noise=1.0).close()
+    session = copy_session(folder / "labelled", folder / "trained")
+    request, report = request_of(session), Listener().report
+    probe = run_job("train", request, report)["probe"]
+    run_job("predict", {**request, "probe": probe}, report)
+    run_job("evaluate", {**request, "probe": probe}, report)
+    Choices(probe).remember(session.settings)
+    session.close()
+    return folder
+
+
+def open_state(template, folder):
     made = PanelState(SimpleNamespace(theme="dark", events=Events()))
-    made.use_session(make_session(tmp_path, 3, noise=1.0))
+    made.use_session(copy_session(template, folder))
     made.current = "rec1"
+    return made
+
+
+@pytest.fixture
+def state(templates, tmp_path, qtbot, request):
+    made = open_state(templates / getattr(request, "param", "labelled"), tmp_path)
     yield made
     made.close_session()
+
+
+trained = pytest.mark.parametrize("state", ["trained"], indirect=True)
 
 
 @pytest.fixture
@@ -111,10 +134,7 @@ def begin(page, runner, qtbot):
     return runner.asked[-1]
 
 
-def train_all(page, runner, qtbot):
-    begin(page, runner, qtbot)
-    while runner.running:
-        runner.do()
+def has_all(page, qtbot):
     qtbot.waitUntil(lambda: page.scores is not None and len(page._state.predictions) == 3, timeout=20_000)
 
 
@@ -195,8 +215,9 @@ def test_labels_that_change_meanwhile_are_remembered(page, runner, state, qtbot)
     assert page.changed.isHidden()
 
 
+@trained
 def test_it_trains_again_by_itself_but_never_twice_at_once(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     page.trainer._calm.setInterval(0)
     page.automatic.setChecked(True)
     page.after.setValue(2)
@@ -217,8 +238,9 @@ def test_it_trains_again_by_itself_but_never_twice_at_once(page, runner, state, 
     assert page.trainer.changes.bouts == 0
 
 
+@trained
 def test_a_session_that_is_opened_again_has_all_of_it(page, runner, state, qtbot, tmp_path):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     page.thresholds.rows["walk"].number.setValue(0.7)
     page.after.setValue(25)
     state.labels.delete([state.labels.bouts("rec0")[0].id])
@@ -247,8 +269,9 @@ def test_a_probe_that_is_gone_is_said(page, runner, state, qtbot):
 # ---- thresholds
 
 
+@trained
 def test_thresholds_take_effect_and_can_be_reset(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     row, before = page.thresholds.rows["walk"], state.predictions["rec1"]
     with qtbot.waitSignal(page.keeper.answered):
         row.slider.setValue(95)
@@ -271,8 +294,9 @@ def _shortest(prediction):
     return float((prediction.bouts[:, 2] - prediction.bouts[:, 1]).min(initial=np.inf))
 
 
+@trained
 def test_applying_makes_a_probe_that_the_command_line_understands(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     before = page.choices.probe
     page.thresholds.rows["groom"].number.setValue(0.9)
     page.thresholds.apply.click()
@@ -296,8 +320,9 @@ def test_applying_makes_a_probe_that_the_command_line_understands(page, runner, 
 # ---- a probe comes and goes
 
 
+@trained
 def test_a_bundle_of_other_tracks_is_refused_with_the_message_of_the_library(page, runner, state, qtbot, tmp_path):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     page.trainer.export(tmp_path / "probe.zip")
     with qtbot.waitSignal(page.trainer.exported) as told:
         runner.do()
@@ -314,8 +339,9 @@ def test_a_bundle_of_other_tracks_is_refused_with_the_message_of_the_library(pag
     assert "expected a probe bundle" in page.stage.text()
 
 
+@trained
 def test_a_damaged_prediction_is_told(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     path = vp.sessions.prediction_path(state.session.folder, "rec1")
     path.write_bytes(path.read_bytes()[:3000])
     told = []
@@ -330,8 +356,9 @@ def test_a_damaged_prediction_is_told(page, runner, state, qtbot):
 # ---- scores
 
 
+@trained
 def test_a_cell_of_the_confusion_matrix_leads_to_its_moments(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     shown = []
     state.shower = lambda recording, time_s: shown.append((recording, time_s))
     page.table.cellClicked.emit(0, 0)
@@ -363,8 +390,9 @@ def test_keys_stay_with_the_video(page):
 # ---- predictions in the background
 
 
+@trained
 def test_the_newest_question_wins_and_the_shown_recording_comes_first(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     heard = []
     state.predictions_changed.connect(lambda: heard.append(state.predictions["rec1"].thresholds["walk"]))
     for value in range(50, 91):
@@ -374,8 +402,9 @@ def test_the_newest_question_wins_and_the_shown_recording_comes_first(page, runn
     assert heard[-1] == pytest.approx(0.9)
 
 
+@trained
 def test_a_keeper_that_is_closed_is_silent(page, runner, state, qtbot):
-    train_all(page, runner, qtbot)
+    has_all(page, qtbot)
     keeper = PredictionKeeper(state)
     keeper.use(state.session.folder, page.choices.probe, page.thresholds.thresholds, vp.PostProcess())
     keeper.close_view()
