@@ -83,6 +83,7 @@ class ReviewQueue:
         self._predictions: dict[str, PredictedRecording] = {}
         self._apart: dict[str, Intervals] = {}
         self._tables: dict[tuple[str, bool], ItemTable] = {}
+        self._counts: dict[tuple[str, str | None], tuple[int, int]] = {}
         self._questions = Questions.of([])
         self._skipped: list[ReviewItem] = []
         self._history: list[tuple[ReviewItem, Edit | None]] = []
@@ -96,15 +97,17 @@ class ReviewQueue:
             predictions: at most one of every recording.
             apart: time that is not asked about, by recording (that of the ground truth).
         """
+        before, apart_before = self._predictions, self._apart
         self._predictions = {one.recording: one for one in predictions}
         self._apart = dict(apart or {})
-        self._tables.clear()
-        self._arrange()
+        names = {*before, *self._predictions, *self._apart, *apart_before}
+        self.refresh(name for name in names if not self._is_same(name, before, apart_before))
 
     def refresh(self, recordings: Iterable[str]) -> None:
         """Labels of these recordings changed; "" for all of them."""
         names = set(recordings)
         self._tables = {key: table for key, table in self._tables.items() if not names & {key[0], ""}}
+        self._counts = {key: count for key, count in self._counts.items() if not names & {key[0], ""}}
         self._arrange()
 
     def choose(self, order: Order, *, recording: str | None = None, behavior: str | None = None) -> None:
@@ -205,10 +208,7 @@ class ReviewQueue:
             settled = [one.item for one in self.decisions if one.item.kind != "predicted" and self._chosen(one.item)]
             done = sum(not self._questions.same(item).any() for item in settled)
             return ReviewProgress(len(self) + done, done, len(self), pace, self._estimate(np.zeros(0)))
-        counts = [
-            count_reviewed(self._predictions[name], self.book, self._table(name), self.behavior)
-            for name in self._names()
-        ]
+        counts = [self._count(name) for name in self._names()]
         total, done = (sum(count[i] for count in counts) for i in (0, 1))
         return ReviewProgress(total, done, len(self), pace, self._estimate(self._questions.score))
 
@@ -251,6 +251,19 @@ class ReviewQueue:
             find = disagreements if key[1] else predicted_items
             self._tables[key] = find(self._predictions[name], self.book, self._apart.get(name, NOTHING))
         return self._tables[key]
+
+    def _count(self, name: str) -> tuple[int, int]:
+        key = (name, self.behavior)
+        if key not in self._counts:
+            self._counts[key] = count_reviewed(self._predictions[name], self.book, self._table(name), self.behavior)
+        return self._counts[key]
+
+    def _is_same(
+        self, name: str, before: Mapping[str, PredictedRecording], apart_before: Mapping[str, Intervals]
+    ) -> bool:
+        """Whether a recording has the very prediction, and the time apart, that it had."""
+        same = before.get(name) is self._predictions.get(name)
+        return same and np.array_equal(apart_before.get(name, NOTHING), self._apart.get(name, NOTHING))
 
     def _arrange(self) -> None:
         questions = Questions.of([self._table(name) for name in self._names()])

@@ -215,7 +215,7 @@ def _gains(
 
 def _free(lasts: tuple[float, float], settled: Intervals) -> Intervals:
     spans: np.ndarray = subtract_intervals(np.array([lasts], np.float64), as_union(settled))
-    return spans[spans[:, 1] - spans[:, 0] >= SHORTEST_S]
+    return np.asarray(spans[spans[:, 1] - spans[:, 0] >= SHORTEST_S])
 
 
 def _open(
