@@ -12,7 +12,7 @@ from vp_science.animals import follow_batch
 from vp_science.batch import BatchItem, EmbedResult, append_manifest
 from vp_science.checkpoints.fetch import fetch_weights
 from vp_science.checkpoints.load import load_encoder
-from vp_science.embedding import EmbedJob, check_settings, checked_names, manifest_facts
+from vp_science.embedding import EmbedJob, EmbedWork, check_settings, checked_names, manifest_facts
 from vp_science.encoder.family import VideoModel
 from vp_science.errors import CheckpointError
 from vp_science.flight import run_in_flight
@@ -51,7 +51,8 @@ def embed_recordings(request: Mapping[str, Any], report: Reporter) -> dict[str, 
     results = []
     for region, recordings in asked.regions():
         for result, of in _embed_group(asked, encoder, region, recordings, told):
-            told.finished(result, of)
+            if result.status != "done":
+                told.finished(result, of)
             results.append(_to_json(result, of))
     rate = told.overall_rate()
     if rate is not None:
@@ -76,10 +77,28 @@ def _embed_group(
             items.append(item)
             owners[item.recording_id] = one.id
     checked_names(list(items))
-    job = EmbedJob(encoder, settings, asked.out, {}, asked.overwrite, told)
+    job = _Job(encoder, settings, asked.out, {}, asked.overwrite, told, owners)
     for result in run_in_flight(items, job):
         append_manifest(asked.out, result, manifest_facts(encoder))
         yield result, owners[result.recording_id]
+
+
+@dataclass(frozen=True)
+class _Job(EmbedJob):
+    """Tells that a track is there as soon as it is, while the next recording is being embedded already.
+
+    Attributes:
+        owners: id of the recording by the id of the track.
+    """
+
+    owners: dict[str, str] = field(default_factory=dict)
+
+    def complete(self, work: EmbedWork) -> EmbedResult:
+        """Assemble the file; runs in a thread of its own."""
+        result = super().complete(work)
+        if result.status == "done" and isinstance(self.progress, _Told):
+            self.progress.made(result, self.owners[result.recording_id])
+        return result
 
 
 def _items(one: AskedRecording, asked: EmbeddingRequest) -> list[BatchItem]:
@@ -174,8 +193,13 @@ class _Told:
     def finish(self, result: EmbedResult) -> None:
         """A track ended; ``finished`` says so with the recording it belongs to."""
 
+    def made(self, result: EmbedResult, of: str) -> None:
+        """A track is there; told from another thread than the work, so nothing waits or stops here."""
+        stage, done, total = self._place()
+        self.report.tell(stage, done, total, **(self._facts() | {"finished": _to_json(result, of)}))
+
     def finished(self, result: EmbedResult, of: str) -> None:
-        """A track ended."""
+        """A track failed, or was there already."""
         if result.status == "failed":
             self.failed += 1
             self.started.add(result.recording_id)
@@ -199,16 +223,21 @@ class _Told:
             self.report.checkpoint()
             return
         self._said = now
+        stage, done, total = self._place()
+        self.report.progress(stage, done, total, **(self._facts() | facts))
+
+    def _place(self) -> tuple[str, int, int]:
+        return f"embedding {self.current[0]}", self.done, max(sum(self.expected.values()), self.done)
+
+    def _facts(self) -> dict[str, Any]:
         name, done, whole = self.current
+        _, overall, total = self._place()
         rate = self.rate()
-        total = max(sum(self.expected.values()), self.done)
-        left = total - self.done
-        self.report.progress(
-            f"embedding {name}", self.done, total, recording=name,
-            position=len(self.started), recordings=len(self.expected), recording_done=done,
-            recording_total=whole, frames_per_s=rate, seconds_left=left / rate if rate else None, failed=self.failed,
-            **facts,
-        )  # fmt: skip
+        return {
+            "recording": name, "position": len(self.started), "recordings": len(self.expected), "recording_done": done,
+            "recording_total": whole, "frames_per_s": rate, "failed": self.failed,
+            "seconds_left": (total - overall) / rate if rate else None,
+        }  # fmt: skip
 
 
 def _to_json(result: EmbedResult, of: str) -> dict[str, Any]:

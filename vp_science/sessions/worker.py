@@ -65,8 +65,12 @@ class Reporter:
         Raises:
             CancelledError: when the job shall stop.
         """
-        self._send({"event": "progress", "stage": stage, "done": done, "total": total, **facts})
+        self.tell(stage, done, total, **facts)
         self.checkpoint()
+
+    def tell(self, stage: str, done: int | float = 0, total: int | float = 0, **facts: Any) -> None:
+        """Say how far the work is without waiting or stopping: from another thread of the job."""
+        self._send({"event": "progress", "stage": stage, "done": done, "total": total, **facts})
 
     def checkpoint(self) -> None:
         """Wait while paused.

@@ -5,8 +5,8 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import av
 import numpy as np
-from footage_for_panel import write_video
 from napari.components import ViewerModel
 from napari_vp_science.state import PanelState
 
@@ -22,12 +22,26 @@ WORKER = (
 """The worker process with a built-in model that is small."""
 
 
+def write_long_video(path: Path, frames: int) -> Path:
+    """A video of any length: a bar that wanders through grey."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("mpeg4", rate=20)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for number in range(frames):
+            pixels = np.full((48, 64, 3), 100, np.uint8)
+            pixels[:, number % 60 : number % 60 + 4] = 200
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(pixels, format="rgb24")))
+        container.mux(stream.encode(None))
+    return path
+
+
 def make_state(folder: Path, *names: str, frames: int = 40) -> PanelState:
     """A state with a session of small videos, and a viewer without a window."""
     state = PanelState(ViewerModel())
     session = vp.sessions.open_session(folder / "vp_science_session")
     for name in names:
-        session.add(write_video(folder / f"{name}.mp4", frames))
+        session.add(write_long_video(folder / f"{name}.mp4", frames))
     state.use_session(session)
     shown: list[tuple[str, float | None]] = []
     state.shower = lambda name, time_s: shown.append((name, time_s))
