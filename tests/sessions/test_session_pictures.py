@@ -29,6 +29,7 @@ from vp_science.sessions import (
     thumbnail_cache,
 )
 from vp_science.sessions.peek import peek
+from vp_science.sessions.viewing import viewing_copy_path
 from vp_science.store.plan import RecordingFacts
 from vp_science.store.writer import EmbeddingWriter
 from vp_science.timeline.grid import SampleGrid, plan_windows
@@ -207,6 +208,18 @@ class TestSessionPictures:
             assert numbers(pictures.picture(picture_source(session, "v"), 1.0, 24)) == 10
             write_lossless(session.root / "v.mkv", counting_frames(30)[::-1])
             assert numbers(pictures.picture(picture_source(session, "v"), 1.0, 24)) == 19
+
+    def test_a_copy_for_viewing_is_looked_into_instead(self, session, tmp_path, monkeypatch):
+        monkeypatch.setenv("VP_SCIENCE_CONFIG", str(tmp_path / "config"))
+        recording = add(session, "v.mkv")
+        copy = viewing_copy_path(recording.path)
+        write_lossless(copy.with_suffix(".mkv"), counting_frames(30) + np.uint8(40)).rename(copy)
+        with SessionPictures() as pictures:
+            assert numbers(pictures.picture(picture_source(session, "v"), 1.0, 24)) == 20
+        write_lossless(copy.with_suffix(".mkv"), counting_frames(30, height=12, width=16)).rename(copy)
+        with SessionPictures() as pictures:  # of another size: a region of interest would lie elsewhere in it
+            assert numbers(pictures.picture(picture_source(session, "v"), 1.0, 24)) == 10
+            assert pictures.picture(picture_source(session, "v"), 0.0, 24).shape == (24, 32, 3)
 
     def test_the_region_of_interest_is_shown(self, session):
         frames = np.zeros((6, 24, 32, 3), np.uint8)

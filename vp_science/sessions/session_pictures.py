@@ -13,6 +13,8 @@ from vp_science.errors import RecordingError, SettingsError, StoreError
 from vp_science.recordings import Recording
 from vp_science.sessions.peek import VideoPeek, peek
 from vp_science.sessions.session import Session, find_track
+from vp_science.sessions.tracks import places_of_tracks, track_path
+from vp_science.sessions.viewing import find_viewing_copy
 from vp_science.store.reader import open_embeddings
 from vp_science.store.tables import EmbeddingTable
 from vp_science.video.open import open_recording
@@ -68,8 +70,8 @@ def picture_source(session: Session, recording_id: str) -> PictureSource:
         raise StoreError(f"{whole}: expected a recording, found that it was moved: say where it is now")
     if whole == recording_id:
         return PictureSource(one.path, find_track(session, recording_id))
-    track = session.folder / "tracks" / f"{recording_id}.embeddings.h5"
-    return PictureSource(one.path, track if track.is_file() else None, one.poses)
+    tracks = (track_path(folder, recording_id) for folder in places_of_tracks(session.folder, one.path))
+    return PictureSource(one.path, next((path for path in tracks if path.is_file()), None), one.poses)
 
 
 class SessionPictures:
@@ -175,7 +177,18 @@ def _open(source: PictureSource) -> _Opened:
                 return _OpenedAnimal(recording, track, source.poses)
             crop = track.provenance.preprocess["crop"]
             region = tuple(int(value) for value in crop) if crop else None  # type: ignore[assignment]
-    return _Opened(peek(source.path) or open_recording(source.path), region)
+    return _Opened(_look(source.path) or open_recording(source.path), region)
+
+
+def _look(path: Path) -> VideoPeek | None:
+    """The video, or the copy for viewing of it, whose key frames are close together."""
+    look, copy = peek(path), find_viewing_copy(path)
+    nearer = peek(copy) if look is not None and copy is not None else None
+    if look is None or nearer is None:
+        return look
+    chosen, other = (nearer, look) if (nearer.width, nearer.height) == (look.width, look.height) else (look, nearer)
+    other.close()
+    return chosen
 
 
 def _plan(region: Region | None, width: int, height: int, wanted: int) -> Preprocess:

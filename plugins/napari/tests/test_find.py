@@ -181,13 +181,17 @@ def test_yes_becomes_labels_in_one_step_and_marks_the_hits(find, runner, state):
     assert find.model.shown(0).label == ""
 
 
-def test_yes_is_added_to_the_chosen_moments(find, runner, state):
-    state.choose_moments([("b", 0.0, 0.3)])
+def test_hits_and_then_yes_become_chosen_moments(find, runner, state):
     searched(find, runner, row(1), row(2, "b", 1.2))
+    assert find.choose.text() == "Choose 2 hits"
+    find.choose_hits()
+    assert state.moments == [("a", 0.5, 0.9), ("b", 1.2, 1.6)]
+    state.choose_moments([("b", 0.0, 0.3)])
     find.answer_moment(("b", 1.2, 1.6), True)
     find.answer_moment(("b", 9.0, 9.5), True)  # no hit of this search
-    find.choose_yes()
-    find.choose_yes()
+    assert find.choose.text() == "Choose 1 yes"
+    find.choose_hits()
+    find.choose_hits()
     assert state.moments == [("b", 0.0, 0.3), ("b", 1.2, 1.6)]
 
 

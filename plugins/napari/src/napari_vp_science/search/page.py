@@ -93,7 +93,7 @@ class FindPage(QWidget):
             self._state, "Label yes as", "Make labels of the hits you said yes to, as one step of undo.", self.label_yes
         )
         self.choose = button(
-            "Choose yes", "Add the hits you said yes to to the chosen moments: play, label, find more."
+            "Choose", "They play on the Montage page and can be answered there; or find more like them."
         )
         self.absent = QCheckBox("Score the no as not happening")
         self.absent.setFocusPolicy(Qt.FocusPolicy.NoFocus)
@@ -119,7 +119,7 @@ class FindPage(QWidget):
         self.query.cancelled.connect(self.cancel)
         self.query.again.clicked.connect(self.search_again)
         self.more.clicked.connect(self.find_more)
-        self.choose.clicked.connect(self.choose_yes)
+        self.choose.clicked.connect(self.choose_hits)
         self.tabs.currentChanged.connect(self._show_tab)
         self.grid.answered.connect(self._answered)
         self.grid.wanted.connect(self._go)
@@ -256,11 +256,13 @@ class FindPage(QWidget):
         bouts = f"{len(numbers)} {'bout' if len(numbers) == 1 else 'bouts'}"
         state.message.emit(f"Labelled {bouts} as {behavior}; undo takes all of them back")
 
-    def choose_yes(self) -> None:
-        """Add the hits with yes to the chosen moments."""
-        yes = [hit.moment for hit in self.search.yes.values()]
-        here = [moment for moment in self._state.moments if moment not in yes]
-        self._state.choose_moments([*here, *yes])
+    def choose_hits(self) -> None:
+        """Add the hits with yes to the chosen moments; without any, the hits are chosen, to be looked at."""
+        if self.search.yes:
+            yes = [hit.moment for hit in self.search.yes.values()]
+            self._state.choose_moments(list(dict.fromkeys([*self._state.moments, *yes])))
+        else:
+            self._state.choose_moments([hit.moment for hit in self.search.hits if self.search.answer_of(hit) is None])
 
     def _go(self, row: int) -> None:
         hit = self.model.hit(row)
@@ -295,7 +297,8 @@ class FindPage(QWidget):
             one.setVisible(bool(search.hits) or answers > 0)
         self.absent.setVisible(bool(search.no))
         self.label.setEnabled(bool(search.yes))
-        self.choose.setEnabled(bool(search.yes))
+        self.choose.setText(f"Choose {len(search.yes)} yes" if search.yes else f"Choose {len(search.hits)} hits")
+        self.choose.setEnabled(bool(search.yes or search.hits))
         self.label.setText(f"Label {len(search.yes) or ''} yes as".replace("  ", " "))
         self.grid.empty_text = _EMPTY[self.tabs.currentIndex()]
 
