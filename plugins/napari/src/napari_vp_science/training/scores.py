@@ -58,7 +58,7 @@ class ScoreTable(QTableWidget):
         header = self.horizontalHeader()
         header.setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
         header.setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        header.setMinimumSectionSize(54)
+        header.setMinimumSectionSize(48)
         header.setHighlightSections(False)
         self.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.setSelectionMode(QAbstractItemView.SelectionMode.NoSelection)
@@ -144,7 +144,7 @@ class ScoresDialog(QDialog):
         layout.addWidget(hint(scores.how))
         layout.addWidget(tabs, 1)
         layout.addLayout(bottom)
-        self.resize(660, 620)
+        self.resize(780, 620)
 
     def showEvent(self, event: QShowEvent) -> None:
         """The window stands in front of napari, and the keys stay with the video until it is clicked."""
