@@ -165,6 +165,7 @@ class Window:
 
     def up(self, key, modifier=Qt.KeyboardModifier.NoModifier):
         self.qtbot.keyRelease(self.main, key, modifier)
+        self.qtbot.waitUntil(lambda: not self.keys._ending)
 
     def close(self):
         self.keys.close_view()
@@ -213,6 +214,29 @@ def test_keys_repeat_while_they_are_held(window):
         event = QKeyEvent(kind, Qt.Key.Key_G, Qt.KeyboardModifier.NoModifier, "g", True)
         QApplication.sendEvent(window.main, event)
     assert labelling(window) == [("groom", False)]
+
+
+def test_a_key_that_seems_to_be_let_go_for_an_instant_is_held(window):
+    """As X11 reports keys that repeat, now and then."""
+    window.labeller._clock = iter(range(100)).__next__
+    window.down(Qt.Key.Key_G)
+    window.state.link.go(5)
+    window.qtbot.keyRelease(window.main, Qt.Key.Key_G)
+    window.down(Qt.Key.Key_G)
+    assert labelling(window) == [("groom", False)]
+    window.state.link.go(9)
+    window.up(Qt.Key.Key_G)
+    assert spans(window.state) == [("groom", 0, 10)]
+
+
+def test_a_key_is_let_go_at_the_frame_at_which_it_was(window):
+    window.labeller._clock = iter(range(100)).__next__
+    window.down(Qt.Key.Key_G)
+    window.state.link.go(5)
+    window.qtbot.keyRelease(window.main, Qt.Key.Key_G)
+    window.state.link.go(6)
+    window.qtbot.waitUntil(lambda: len(window.state.labels) > 0)
+    assert spans(window.state) == [("groom", 0, 6)]
 
 
 def test_other_modifiers_and_other_keys_go_on(window):

@@ -62,7 +62,7 @@ COMMANDS = (
     Command("redo", LOOK, "Redo", ("Ctrl+Shift+Z",), True),
     Command("zoom_in", LOOK, "Zoom in on the ethogram", ("+", "="), True),
     Command("zoom_out", LOOK, "Zoom out", ("-",), True),
-    Command("fit", LOOK, "Show all of the recording", ("Ctrl+0",)),
+    Command("fit", LOOK, "Show all of the recording", ("Ctrl+L",)),
     Command("help", LOOK, "Show the keys", ("?", "F1")),
 )
 BY_NAME = {command.name: command for command in COMMANDS}

@@ -133,10 +133,16 @@ class Labeller(QObject):
             self._strokes.press(behavior, self._frame, self._clock(), erase=erase, exclusive=exclusive)
             self._show_strokes()
 
-    def release(self, behavior: str) -> None:
-        """The key of a behavior goes up."""
-        if self.ready:
-            self._strokes.release(behavior, self._frame, self._clock())
+    def moment(self) -> tuple[int, float] | None:
+        """The current frame and the time on the clock; None when there is no recording."""
+        return (self._frame, self._clock()) if self.ready else None
+
+    def release(self, behavior: str, moment: tuple[int, float] | None = None) -> None:
+        """The key of a behavior goes up, now or at a moment a little while ago."""
+        if moment is None:
+            moment = self.moment()
+        if moment is not None and self.ready:
+            self._strokes.release(behavior, *moment)
             self._show_strokes()
 
     def label_range(self, behavior: str, *, erase: bool = False) -> None:

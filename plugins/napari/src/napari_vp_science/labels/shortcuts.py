@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from qtpy.QtCore import QEvent, QObject, Qt
+from qtpy.QtCore import QEvent, QObject, Qt, QTimer
 from qtpy.QtGui import QGuiApplication, QKeyEvent, QKeySequence
 from qtpy.QtWidgets import (
     QAbstractSpinBox,
@@ -20,6 +20,9 @@ from qtpy.QtWidgets import (
 
 from napari_vp_science.labels.keys import COMMANDS, KeyMap
 from napari_vp_science.labels.labeller import Labeller
+
+SETTLE_MS = 30
+"""X11 now and then reports a key that repeats as let go and pressed again a few milliseconds later."""
 
 _TEXT = (QLineEdit, QAbstractSpinBox, QKeySequenceEdit)
 _MAC_DIGITS = {18: "1", 19: "2", 20: "3", 21: "4", 23: "5", 22: "6", 26: "7", 28: "8", 25: "9", 29: "0"}
@@ -73,6 +76,11 @@ class LabelKeys(QObject):
         self._shortcuts: list[QShortcut] = []
         self._behaviors: dict[str, str] = {}
         self._down: dict[int, str] = {}
+        self._ending: dict[int, tuple[int, float]] = {}
+        self._settle = QTimer(self)
+        self._settle.setSingleShot(True)
+        self._settle.setInterval(SETTLE_MS)
+        self._settle.timeout.connect(self._let_go_of_ending)
         self._watched: list[QObject] = []
         labeller.changed.connect(self._enable)
 
@@ -102,6 +110,7 @@ class LabelKeys(QObject):
 
     def close_view(self) -> None:
         """Let go of everything."""
+        self._settle.stop()
         self._labeller.changed.disconnect(self._enable)
         self.unbind()
 
@@ -141,6 +150,8 @@ class LabelKeys(QObject):
             if shortcut.isEnabled() != on:
                 shortcut.setEnabled(on)
         if not self._labeller.on:
+            self._settle.stop()
+            self._ending.clear()
             self._down.clear()
 
     def _focus_changed(self, _old: QWidget | None, new: QWidget | None) -> None:
@@ -179,6 +190,8 @@ class LabelKeys(QObject):
         plain = Qt.KeyboardModifier.ShiftModifier | Qt.KeyboardModifier.KeypadModifier
         if event.modifiers() & ~plain or is_typing(QApplication.focusWidget()):
             return False
+        if self._ending.pop(self._which(event), None) is not None:
+            return True  # it repeats
         names = key_names(event, QGuiApplication.platformName())
         behavior = next((self._behaviors[name] for name in names if name in self._behaviors), None)
         if behavior is None:
@@ -192,8 +205,9 @@ class LabelKeys(QObject):
         which = self._which(event)
         if which not in self._down:
             return False
-        if not event.isAutoRepeat():
-            self._labeller.release(self._down.pop(which))
+        if not event.isAutoRepeat() and (moment := self._labeller.moment()) is not None:
+            self._ending[which] = moment
+            self._settle.start()
         return True
 
     @staticmethod
@@ -201,8 +215,15 @@ class LabelKeys(QObject):
         """Names a key between its way down and up, during which Shift may change."""
         return -int(event.nativeScanCode()) or int(event.key())
 
+    def _let_go_of_ending(self) -> None:
+        for which, moment in list(self._ending.items()):
+            self._labeller.release(self._down.pop(which), moment)
+        self._ending.clear()
+
     def _let_go(self) -> None:
         """No release will come any more for keys that are down."""
+        self._settle.stop()
+        self._let_go_of_ending()
         for behavior in list(self._down.values()):
             self._labeller.release(behavior)
         self._down.clear()
