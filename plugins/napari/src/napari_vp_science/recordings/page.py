@@ -141,7 +141,7 @@ class RecordingsPage(QWidget):
         self.search.textChanged.connect(self._filtered)
         self.search.returnPressed.connect(self.search.clearFocus)
         self.filter.currentIndexChanged.connect(self._filtered)
-        self.order.currentIndexChanged.connect(self._filtered)
+        self.order.currentIndexChanged.connect(lambda *_: self.model.set_order(self.order.currentData()))
         self.list.chosen.connect(self.show_recording)
         self.list.dropped.connect(self.add)
         self.list.selectionModel().selectionChanged.connect(lambda *_: self._selected())
@@ -184,7 +184,6 @@ class RecordingsPage(QWidget):
     def _filtered(self, *_: Any) -> None:
         self.rows.set_text(self.search.text())
         self.rows.set_filter(self.filter.currentData())
-        self.rows.set_order(self.order.currentData())
         self._tell_count()
 
     def _changed(self, *_: Any) -> None:

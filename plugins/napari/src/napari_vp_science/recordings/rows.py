@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QSortFilterProxyModel, Qt, QTimer
 
 import vp_science as vp
 from napari_vp_science.recordings.survey import Survey
@@ -17,6 +17,8 @@ STATE = Qt.ItemDataRole.UserRole
 UNLIKE = Qt.ItemDataRole.UserRole + 1
 """Role of the settings in which the track differs from most others: a list of texts."""
 
+_SORT_MS = 500
+
 ORDERS = {"added": "As added", "name": "By name", "length": "By length", "scored": "By scored time"}
 """Orders of the list, in words."""
 
@@ -27,8 +29,13 @@ class RecordingModel(QAbstractListModel):
     def __init__(self, survey: Survey, parent: "QObject | None" = None) -> None:
         super().__init__(parent)
         self._survey = survey
+        self._order = "added"
         self._ids: list[str] = survey.ids
         self._place = {name: row for row, name in enumerate(self._ids)}
+        self._sort_soon = QTimer(self)
+        self._sort_soon.setSingleShot(True)
+        self._sort_soon.setInterval(_SORT_MS)
+        self._sort_soon.timeout.connect(self._sort)
         survey.renewed.connect(self._renewed)
         survey.changed.connect(self._changed)
 
@@ -59,9 +66,37 @@ class RecordingModel(QAbstractListModel):
         """The row of a recording, -1 when it is not on the list."""
         return self._place.get(recording_id, -1)
 
+    def set_order(self, order: str) -> None:
+        """Sort by this (a key of ``ORDERS``)."""
+        self._order = order
+        self._sort()
+
+    def _sort(self) -> None:
+        """Sorted here and not by Qt, which would ask Python for every comparison."""
+        wanted = self._sorted()
+        if wanted == self._ids:
+            return
+        self.layoutAboutToBeChanged.emit()
+        before = self.persistentIndexList()
+        names = [self._ids[index.row()] for index in before]
+        self._ids = wanted
+        self._place = {name: row for row, name in enumerate(self._ids)}
+        self.changePersistentIndexList(before, [self.index(self._place[name]) for name in names])
+        self.layoutChanged.emit()
+
+    def _sorted(self) -> list[str]:
+        rows = self._survey.rows()
+        if self._order == "name":
+            rows.sort(key=lambda one: vp.sessions.natural_key(one.id.lower()))
+        elif self._order == "length":
+            rows.sort(key=lambda one: (one.disk.look.duration_s or 0.0) if one.disk is not None else 0.0)
+        elif self._order == "scored":
+            rows.sort(key=lambda one: one.labels.scored_s)
+        return [one.id for one in rows]
+
     def _renewed(self) -> None:
         self.beginResetModel()
-        self._ids = self._survey.ids
+        self._ids = self._sorted()
         self._place = {name: row for row, name in enumerate(self._ids)}
         self.endResetModel()
 
@@ -69,6 +104,8 @@ class RecordingModel(QAbstractListModel):
         rows = sorted(self._place[name] for name in set(names) if name in self._place)
         for first, last in _runs(rows):
             self.dataChanged.emit(self.index(first), self.index(last))
+        if self._order in ("length", "scored"):
+            self._sort_soon.start()
 
 
 def _runs(rows: list[int]) -> list[tuple[int, int]]:
@@ -82,17 +119,14 @@ def _runs(rows: list[int]) -> list[tuple[int, int]]:
 
 
 class RecordingFilter(QSortFilterProxyModel):
-    """Which recordings are shown, and in which order."""
+    """Which recordings are shown."""
 
     def __init__(self, model: RecordingModel, parent: "QObject | None" = None) -> None:
         super().__init__(parent)
         self._text = ""
         self._chosen = "all"
-        self._order = "added"
         self._rows = model
         self.setSourceModel(model)
-        self.setDynamicSortFilter(True)
-        self.sort(0)
 
     def set_text(self, text: str) -> None:
         """Show recordings whose name holds all these words."""
@@ -104,30 +138,11 @@ class RecordingFilter(QSortFilterProxyModel):
         self._chosen = chosen
         self.invalidate()
 
-    def set_order(self, order: str) -> None:
-        """Sort by this (a key of ``ORDERS``)."""
-        self._order = order
-        self.invalidate()
-
     def filterAcceptsRow(self, row: int, parent: QModelIndex) -> bool:
         """Whether a row is shown."""
         one = self._rows.state(row)
         name = one.id.lower()
         return one.passes(self._chosen) and all(word in name for word in self._text.split())
-
-    def lessThan(self, left: QModelIndex, right: QModelIndex) -> bool:
-        """Which of two rows comes first."""
-        return self._key(left.row()) < self._key(right.row())
-
-    def _key(self, row: int) -> Any:
-        if self._order == "added":
-            return row
-        one = self._rows.state(row)
-        if self._order == "length":
-            return (one.disk.look.duration_s or 0.0) if one.disk is not None else 0.0
-        if self._order == "scored":
-            return one.labels.scored_s
-        return vp.sessions.natural_key(one.id.lower())
 
 
 def explanation(one: "vp.sessions.RecordingState", unlike: list[str]) -> str:

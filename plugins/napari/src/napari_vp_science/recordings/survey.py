@@ -99,13 +99,16 @@ class Survey(QObject):
             self._looker = _Looker(session, self._seen)
             self._rows = {}
         old, self._rows = self._rows, {}
+        labelled = set(session.labels.recordings)
         for one in session.recordings:
             before = old.get(one.id)
             if before is not None and before.recording == one:
                 self._rows[one.id] = before
             else:
-                labels = vp.sessions.label_state(session.labels, one.id)
-                self._rows[one.id] = vp.sessions.RecordingState(one, labels=labels)
+                self._rows[one.id] = vp.sessions.RecordingState(one)
+                if one.id in labelled:
+                    labels = vp.sessions.label_state(session.labels, one.id)
+                    self._rows[one.id] = replace(self._rows[one.id], labels=labels)
         self._compare_tracks()
         self.renewed.emit()
         self.look_again([name for name, row in self._rows.items() if row.disk is None])
