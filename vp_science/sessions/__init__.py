@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from vp_science.batch import natural_key as natural_key
     from vp_science.recordings import DecodedFrame as DecodedFrame
     from vp_science.sessions.accuracy import Accuracy as Accuracy
+    from vp_science.sessions.accuracy import BehaviorAccuracy as BehaviorAccuracy
     from vp_science.sessions.accuracy import measure_accuracy as measure_accuracy
     from vp_science.sessions.bout import Bout as Bout
     from vp_science.sessions.bout import Observed as Observed
@@ -132,6 +133,7 @@ _HOME = {
     "Accuracy": "vp_science.sessions.accuracy",
     "Animal": "vp_science.sessions.pose_look",
     "Behavior": "vp_science.timeline.behaviors",
+    "BehaviorAccuracy": "vp_science.sessions.accuracy",
     "Bout": "vp_science.sessions.bout",
     "BoutTable": "vp_science.sessions.bout_table",
     "Confusion": "vp_science.sessions.probe_scores",

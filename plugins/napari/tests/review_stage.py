@@ -68,6 +68,7 @@ def make_state(folder, recordings=("fly_1", "fly_2"), *, keys=("", "")):
     for name in recordings:
         (folder / f"{name}.mp4").touch()
         state.session.add(folder / f"{name}.mp4")
+        (folder / f"{name}.mp4").unlink()  # on a disk that is not plugged in: tracks are believed by their names
     entries = [vp.sessions.Behavior(name, key=key) for name, key in zip(NAMES, keys, strict=True)]
     state.labels.set_behaviors(vp.Behaviors.of(entries))
     times = np.arange(FRAMES) / FPS

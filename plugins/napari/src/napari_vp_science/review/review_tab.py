@@ -19,6 +19,7 @@ from qtpy.QtWidgets import (
     QListView,
     QMenu,
     QProgressBar,
+    QSizePolicy,
     QVBoxLayout,
     QWidget,
 )
@@ -132,6 +133,7 @@ class ReviewTab(QWidget):
         form.addRow("Behavior", self.behavior)
         layout.addLayout(form)
         for box in (self.which, self.order, self.behavior):
+            box.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
             box.activated.connect(lambda _: self._choose())
 
     def _build_buttons(self, layout: QVBoxLayout) -> None:

@@ -76,7 +76,7 @@ class TruthTab(QWidget):
         self.report = TruthReport()
         self.report.more_asked.connect(self.draw_more)
         layout.addWidget(self.report)
-        self.give_up = style.button("Give this set up", "Begin a new set; that this one was given up stays on record")
+        self.give_up = style.button("Give up this set", "Begin a new set; that this one was given up stays on record")
         self.give_up.clicked.connect(self._ask_give_up)
         layout.addWidget(self.give_up)
         layout.addStretch(1)
@@ -183,7 +183,7 @@ class TruthTab(QWidget):
         count = 0 if self.truth is None else len(self.truth.segments)
         answer = QMessageBox.question(
             self,
-            "Give this set up?",
+            "Give up this set?",
             f"The {count} segments can then be reviewed and trained on like other labels, and say nothing about "
             "accuracy any more. That a set was given up stays on record.",
         )

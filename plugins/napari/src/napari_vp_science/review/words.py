@@ -61,8 +61,13 @@ def progress(state: "vp.sessions.ReviewProgress") -> str:
         return ""
     text = f"{state.done} of {state.total} reviewed"
     if state.open and state.left_s is not None:
-        text += f", about {duration(state.left_s)} left at {state.pace_s:.0f} s each"
+        text += f", about {duration(state.left_s)} left at {_pace(state.pace_s)} each"
     return text
+
+
+def _pace(seconds: float | None) -> str:
+    """Seconds per decision."""
+    return "" if seconds is None else f"{seconds:.1f} s" if seconds < 10 else duration(seconds)
 
 
 def rest(estimate: "vp.sessions.RestEstimate") -> str:
