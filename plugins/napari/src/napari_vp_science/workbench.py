@@ -1,6 +1,7 @@
 """The workbench: all pages and the timeline around one state, docked into napari's window."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ from napari_vp_science.status import StatusLine
 from napari_vp_science.thumbnails import ThumbnailService
 from napari_vp_science.timeline.view import TimelineView
 from napari_vp_science.training.page import TrainPage
+from napari_vp_science.video.notice import NoticeBar
 from napari_vp_science.video.stage import Stage
 from napari_vp_science.video.transport import TransportBar
 
@@ -57,10 +59,15 @@ class Workbench(QWidget):
         self.thumbnails = ThumbnailService(self.state)
         self.timeline = TimelineView(self.state)
         self.transport = TransportBar(self.state)
+        self.notice = NoticeBar(self.state, self.stage)
         self._build_pages()
         self._build_bottom()
         self._closed = False
+        self._labelled_before = False
         self._adopting: list[tuple[Path, Any]] = []
+        self.labels.labelling_changed.connect(lambda on: self._leave_fields() if on else None)
+        self.pages.currentChanged.connect(lambda _: self._leave_fields())
+        self._connect_pages()
         self.stage.failed.connect(lambda recording, text: self.state.message.emit(f"{recording}: {text}"))
         napari_viewer.layers.events.inserted.connect(self._layer_inserted)
         QApplication.instance().aboutToQuit.connect(self.close_view)
@@ -97,12 +104,36 @@ class Workbench(QWidget):
         layout.addWidget(self.status)
         self.setMinimumWidth(_WIDTH)
 
+    def _connect_pages(self) -> None:
+        """What pages tell each other."""
+        self.recordings.selection_changed.connect(self.embed.set_selected)
+        self.review.moment_shown.connect(self.timeline.zoom_to)
+        self.montage.answered.connect(self.find.answer_moment)
+        self.review.keys_active.connect(self._rest_label_keys)
+        self.review.marked.connect(lambda span: self.timeline.set_range(*(span or (None, None))))
+
+    def _rest_label_keys(self, rest: bool) -> None:
+        """Keys that label rest while the review takes single keys, and come back afterwards."""
+        if rest:
+            self._labelled_before = self.labels.switch.isChecked()
+            self.labels.set_labelling(False)
+        elif self._labelled_before:
+            self._labelled_before = False
+            self.labels.set_labelling(True)
+
+    def _leave_fields(self) -> None:
+        """Keys belong to the video again, not to a field that was clicked before."""
+        focused = QApplication.focusWidget()
+        if focused is not None and self.isAncestorOf(focused):
+            focused.clearFocus()
+
     def _build_bottom(self) -> None:
         self.bottom = QWidget()
         layout = QVBoxLayout(self.bottom)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.setSpacing(2)
         layout.addWidget(self.transport)
+        layout.addWidget(self.notice)
         layout.addWidget(self.timeline, 1)
 
     def _settle(self) -> None:
@@ -201,11 +232,11 @@ class Workbench(QWidget):
         self.viewer.layers.events.inserted.disconnect(self._layer_inserted)
         self.background.close()
         views = (
-            self.labels, self.timeline, self.transport, self.recordings, self.embed, self.train, self.review,
-            self.map, self.find, self.montage, self.thumbnails, self.stage, self.status,
+            self.labels, self.timeline, self.transport, self.notice, self.recordings, self.embed, self.train,
+            self.review, self.map, self.find, self.montage, self.thumbnails, self.stage, self.status,
         )  # fmt: skip
         for view in views:
             view.close_view()
         self.state.close_session()
-        if self.bottom.parent() is not None and _DOCK in self.viewer.window.dock_widgets:
+        with suppress(AttributeError, LookupError, RuntimeError):  # the window may be gone already
             self.viewer.window.remove_dock_widget(self.bottom)
