@@ -98,7 +98,7 @@ def test_recordings_are_matched_by_name_or_by_people(tmp_path):
     )
     decided = ImportSettings(names={"Tuesday": "fly_3", "fly_2": ""})
     plan = plan_import([tmp_path / "labels.csv"], book.copy(), clocks(), ["fly_1", "fly_2", "fly_3"], decided)
-    book.adopt(plan.edit)
+    book.adopt(plan.book)
     assert book.recordings == ("fly_1", "fly_3")
     assert book.undo().name == "import"
     assert not len(book)
@@ -109,7 +109,7 @@ def test_a_name_that_could_mean_two_recordings_is_asked_for(tmp_path):
     vp.write_annotations(vp.Annotations.of(rows), tmp_path / "labels.csv")
     plan = plan_import([tmp_path / "labels.csv"], LabelBook(), clocks(), ["fly.mp4", "fly.avi"], ImportSettings())
     assert plan.names == {"fly.mov": ""}
-    assert plan.edit is None
+    assert plan.book is None
 
 
 def test_files_of_one_recording_can_be_given_to_another(tmp_path):
@@ -127,7 +127,7 @@ def test_frames_of_a_recording_without_a_clock_are_refused(tmp_path):
     [path] = export_labels(book.annotations(), tmp_path / "fly_1.annot", "bento", clocks(), {})
     with pytest.raises(AnnotationError, match=r"fly_1"):
         export_labels(book.annotations(), tmp_path / "x_labels.csv", "deepethogram", clocks({}), {})
-    assert plan_import([path], LabelBook(), clocks(), list(TIMES), ImportSettings()).edit is not None
+    assert plan_import([path], LabelBook(), clocks(), list(TIMES), ImportSettings()).book is not None
 
 
 def test_consequences_are_told_before(tmp_path):
@@ -142,11 +142,11 @@ def test_consequences_are_told_before(tmp_path):
         "Behaviors may overlap from then on, because those of the file may.",
     )
     assert len(book) == before
-    book.adopt(plan.edit)
+    book.adopt(plan.book)
     assert spans(book) == [("groom", 1, 2), ("sleep", 1, 2)]
     assert len(book.bouts("fly_2")) == 3
     again = plan_import([tmp_path / "labels.csv"], book.copy(), clocks(), list(TIMES), ImportSettings())
-    assert again.edit is None
+    assert again.book is None
     assert again.notes[1:] == ("2 bouts of them are here already and are not added again.",)
 
 

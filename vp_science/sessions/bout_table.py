@@ -1,10 +1,10 @@
 """The bouts of one recording as columns, for views that draw thousands of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from jaxtyping import Float32, Float64, Int8, Int32, Int64
+from jaxtyping import Bool, Float32, Float64, Int8, Int32, Int64
 
 from vp_science.sessions.bout import Bout
 
@@ -59,9 +59,28 @@ class BoutTable:
 
     def without(self, bout: Bout) -> "BoutTable | None":
         """The same without a bout; None when its subject would not occur any more: make it anew then."""
-        keep = self.id != bout.id
-        if self.subjects.index(bout.subject) not in self.subject[keep]:
+        return self.changed([bout], [])
+
+    def with_bout(self, bout: Bout) -> "BoutTable | None":
+        """The same with one bout more; None when its behavior or subject is new: make it anew then."""
+        return self.changed([], [bout])
+
+    def changed(self, gone: Sequence[Bout], come: Sequence[Bout]) -> "BoutTable | None":
+        """The same without some bouts and with others; None when subjects or behaviors differ: make it anew then."""
+        if any(bout.subject not in self.subjects or bout.behavior not in self.names for bout in come):
             return None
+        numbers = [bout.id for bout in gone]
+        keep = self.id != numbers[0] if len(numbers) == 1 else ~np.isin(self.id, numbers)
+        kept = self if not numbers else self._taken(keep)
+        come = sorted(come, key=lambda bout: (bout.start_s, bout.stop_s, bout.id))
+        left = {self.subjects.index(bout.subject) for bout in gone} - {
+            self.subjects.index(bout.subject) for bout in come
+        }
+        if any(place not in kept.subject for place in left):
+            return None
+        return kept._with(come)
+
+    def _taken(self, keep: Bool[np.ndarray, " bout"]) -> "BoutTable":
         return BoutTable(
             self.id[keep],
             self.behavior[keep],
@@ -74,35 +93,26 @@ class BoutTable:
             self.subjects,
         )
 
-    def with_bout(self, bout: Bout) -> "BoutTable | None":
-        """The same with one bout more; None when its behavior or subject is new: make it anew then."""
-        if bout.subject not in self.subjects or bout.behavior not in self.names:
-            return None
-        at = self._place(bout)
+    def _with(self, come: Sequence[Bout]) -> "BoutTable":
+        """Bouts that are sorted among themselves, put where they belong."""
+        if not come:
+            return self
+        at = [self._place(bout) for bout in come]
         return BoutTable(
-            _inserted(self.id, at, bout.id),
-            _inserted(self.behavior, at, self.names.index(bout.behavior)),
-            _inserted(self.subject, at, self.subjects.index(bout.subject)),
-            _inserted(self.start_s, at, bout.start_s),
-            _inserted(self.stop_s, at, bout.stop_s),
-            _inserted(self.status, at, bout.status),
-            _inserted(self.score, at, bout.score),
+            np.insert(self.id, at, [bout.id for bout in come]),
+            np.insert(self.behavior, at, [self.names.index(bout.behavior) for bout in come]),
+            np.insert(self.subject, at, [self.subjects.index(bout.subject) for bout in come]),
+            np.insert(self.start_s, at, [bout.start_s for bout in come]),
+            np.insert(self.stop_s, at, [bout.stop_s for bout in come]),
+            np.insert(self.status, at, [int(bout.status) for bout in come]),
+            np.insert(self.score, at, [bout.score for bout in come]),
             self.names,
             self.subjects,
         )
 
     def _place(self, bout: Bout) -> int:
         """Where a bout belongs in the order."""
-        first, last = (
-            np.searchsorted(self.start_s, bout.start_s, "left"),
-            np.searchsorted(self.start_s, bout.start_s, "right"),
-        )
+        first = int(np.searchsorted(self.start_s, bout.start_s, "left"))
+        last = int(np.searchsorted(self.start_s, bout.start_s, "right"))
         stop, number = self.stop_s[first:last], self.id[first:last]
-        return int(first) + int(((stop < bout.stop_s) | ((stop == bout.stop_s) & (number < bout.id))).sum())
-
-
-def _inserted(column: np.ndarray, at: int, value: Any) -> np.ndarray:
-    """A column with one value more: what ``np.insert`` gives, in a tenth of the time."""
-    longer = np.empty(len(column) + 1, column.dtype)
-    longer[:at], longer[at], longer[at + 1 :] = column[:at], value, column[at:]
-    return longer
+        return first + int(((stop < bout.stop_s) | ((stop == bout.stop_s) & (number < bout.id))).sum())

@@ -14,7 +14,6 @@ from jaxtyping import Float64
 from vp_science.annotations.clock import FrameClock
 from vp_science.annotations.formats import FORMATS, read_annotations, write_annotations
 from vp_science.errors import AnnotationError
-from vp_science.sessions.edits import Edit
 from vp_science.sessions.labelbook import LabelBook
 from vp_science.sessions.spans import Span, remaining
 from vp_science.timeline.annotations import Annotations
@@ -87,12 +86,12 @@ class ImportPlan:
 
     Attributes:
         names: for every recording in the files the id in the session, "" for none.
-        edit: to be adopted by the label book; None when nothing would change.
+        book: the copy with the changes, to be adopted by the label book; None when nothing would change.
         notes: what people should know before, in sentences.
     """
 
     names: dict[str, str]
-    edit: Edit | None
+    book: LabelBook | None
     notes: tuple[str, ...]
 
     @property
@@ -153,7 +152,7 @@ def plan_import(
     if taken.recordings:
         book.merge(taken, replace_recordings=settings.replace)
     notes += _what_changes(before, taken, book, num_bouts, settings.replace)
-    return ImportPlan(names, book.last_edit, tuple(notes))
+    return ImportPlan(names, None if book.last_edit is None else book, tuple(notes))
 
 
 def _matched(given: Sequence[str], ids: Sequence[str]) -> dict[str, str]:

@@ -11,8 +11,8 @@ from vp_science.sessions.spans import ObservedTime
 from vp_science.timeline.behaviors import Behaviors
 
 CATALOGUE: Place = ("behaviors", "")
-_FEW = 8
-"""Up to so many bouts the table of a recording is updated instead of being made anew."""
+_MANY = 100
+"""From so many changes on tables are made anew instead of being updated."""
 
 
 class LabelStore:
@@ -77,6 +77,12 @@ class LabelStore:
         hits &= table.stop_s > table.start_s
         return [self.bouts[number] for number in table.id[hits].tolist()]
 
+    def events(self, recording: str, start_s: int | float, stop_s: int | float) -> list[Bout]:
+        """Point events from a time up to another one."""
+        table = self.table(recording)
+        hits = (table.start_s == table.stop_s) & (table.start_s >= start_s) & (table.start_s < stop_s)
+        return [self.bouts[number] for number in table.id[hits].tolist()]
+
     # ---- changing
 
     def new_id(self) -> int:
@@ -107,12 +113,27 @@ class LabelStore:
         """Make changes in the order in which they fit together."""
         changes = sorted(changes, key=Change.rank)
         self.expect(len(changes))
+        tables, self._tables = self._tables, {}
+        gone: dict[str, list[Bout]] = {}
+        come: dict[str, list[Bout]] = {}
         for change in changes:
+            if change.place[0] == "bout":
+                if (before := self.bouts.get(change.place[1])) is not None:
+                    gone.setdefault(before.recording, []).append(before)
+                if change.after is not None:
+                    come.setdefault(change.after.recording, []).append(change.after)
+            elif change.place == CATALOGUE:
+                tables = {}
             self.set(change.place, change.after)
+        for recording in {*gone, *come} & set(tables):
+            table = tables.pop(recording).changed(gone.get(recording, []), come.get(recording, []))
+            if table is not None:
+                tables[recording] = table
+        self._tables = tables
 
     def expect(self, num_changes: int) -> None:
         """So many changes come: when they are many, tables are made anew afterwards."""
-        if num_changes > _FEW:
+        if num_changes > _MANY:
             self._tables.clear()
 
     def _set_bout(self, number: int, after: Bout | None) -> None:

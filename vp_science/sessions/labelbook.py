@@ -34,6 +34,7 @@ class LabelBook:
     def __init__(self, annotations: Annotations | None = None) -> None:
         self.version = 0
         self._store = LabelStore()
+        self._origin: tuple[LabelBook, int] | None = None
         self._step: EditBuilder | None = None
         self._done: list[Edit] = []
         self._undone: list[Edit] = []
@@ -106,9 +107,13 @@ class LabelBook:
         return Annotations.of(pd.DataFrame(rows), pd.DataFrame(observed), self.behaviors)
 
     def copy(self) -> "LabelBook":
-        """The labels as they are now, without history or listeners: to work with in another thread."""
+        """The labels as they are now, without history or listeners: to work with in another thread.
+
+        What is done to it can be taken over with ``adopt``.
+        """
         other = LabelBook()
         other._store = self._store.copy()
+        other._origin = (self, self.version)
         return other
 
     # ---- changing
@@ -233,12 +238,11 @@ class LabelBook:
     ) -> None:
         """Say that a behavior (None: any) does not happen for a while: bouts are cut; the time stays observed."""
         with self.step(f"erase {behavior or 'bouts'}"):
-            for bout in list(self._store.of_recording(recording)):
-                if (behavior is not None and bout.behavior != behavior) or subject not in (None, bout.subject):
-                    continue
-                if bout.is_point and start_s <= bout.start_s < stop_s:
-                    self._set(("bout", bout.id), None)
-                elif bout.start_s < stop_s and bout.stop_s > start_s:
+            if not start_s < stop_s:
+                return
+            inside = self._store.events(recording, start_s, stop_s)
+            for bout in [*inside, *self._store.overlapping(recording, start_s, stop_s)]:
+                if behavior in (None, bout.behavior) and subject in (None, bout.subject):
                     self._cut(bout, [(float(start_s), float(stop_s))])
 
     def split(self, bout_id: int, at_s: int | float) -> int:
@@ -382,20 +386,23 @@ class LabelBook:
         with self.step("import"):
             merge_into(self, self._store, self._set, annotations, replace_recordings)
 
-    def adopt(self, edit: Edit) -> None:
-        """Make an edit that was prepared on a copy (its ``last_edit``) as a step of this book.
+    def adopt(self, copy: "LabelBook") -> None:
+        """Take over what was done to a copy of this book, as steps of this one. The copy is of no use afterwards.
 
         Raises:
-            AnnotationError: when what it changes has changed since the copy was made.
+            AnnotationError: when this book has changed since the copy was made.
         """
-        if any(self._store.get(change.place) != change.before for change in edit.changes):
+        if copy._origin != (self, self.version) or self._step is not None:
             raise AnnotationError(
-                f"expected the labels as they were when {edit.name!r} was prepared, found newer changes: do it again"
+                "expected the labels as they were when the change was prepared, found newer ones: do it again"
             )
-        with self.step(edit.name):
-            self._store.expect(len(edit.changes))
-            for change in sorted(edit.changes, key=Change.rank):
-                self._set(change.place, change.after)
+        self._store, copy._store = copy._store, LabelStore()
+        copy._origin = None
+        for edit in copy._done:
+            self.version += 1
+            self._done.append(edit)
+            self._undone.clear()
+            self._tell(edit)
 
     # ---- undo
 

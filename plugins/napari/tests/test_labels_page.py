@@ -388,7 +388,7 @@ def test_labels_that_changed_meanwhile_are_read_again(bench, tmp_path):
     wait_for(bench, dialog, "The labels of fly_1 are replaced")
     bench.state.labels.undo()
     dialog.ok.click()
-    assert "found newer changes: do it again" in dialog.said.text()
+    assert "found newer ones: do it again" in dialog.said.text()
     bench.qtbot.waitUntil(dialog.ok.isEnabled)
     dialog.ok.click()
     assert [bout.behavior for bout in bench.state.labels.bouts()] == ["groom"]

@@ -118,9 +118,9 @@ class ImportDialog(QDialog):
         if now != self._round:
             return
         self._plan = plan
-        notes = list(plan.notes) if plan.edit is not None else [*plan.notes, "Nothing would change."]
+        notes = list(plan.notes) if plan.book is not None else [*plan.notes, "Nothing would change."]
         self.said.setText("\n".join(notes))
-        self.ok.setEnabled(plan.edit is not None)
+        self.ok.setEnabled(plan.book is not None)
         self._ask(plan)
 
     def _failed(self, now: int, text: str) -> None:
@@ -128,10 +128,10 @@ class ImportDialog(QDialog):
             self.said.setText(text)
 
     def _import(self) -> None:
-        if self._plan is None or self._plan.edit is None or self._state.labels is None:
+        if self._plan is None or self._plan.book is None or self._state.labels is None:
             return
         try:
-            self._state.labels.adopt(self._plan.edit)
+            self._state.labels.adopt(self._plan.book)
         except vp.VPScienceError as error:
             self.look()
             self.said.setText(str(error))
