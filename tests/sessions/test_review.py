@@ -185,6 +185,22 @@ def test_back_does_not_undo_what_was_labelled_since():
     assert len(queue.book.bouts()) == 2
 
 
+def test_thousands_of_recordings_are_looked_through_in_slices():
+    book = make_book()
+    queue = ReviewQueue(book)
+    queue.patience_s = 0.0  # one at a time
+    predictions = [predict(BOUTS, recording=f"r{number}") for number in range(5)]
+    queue.load(predictions)
+    assert (queue.pending, len(queue), queue.progress().total) == (4, 4, 4)
+    while queue.pending:
+        before = queue.pending
+        queue.refresh(())
+        assert queue.pending == before - 1
+    assert (len(queue), queue.progress().total) == (20, 20)
+    queue.load([*predictions[:4], predict(BOUTS[:1], recording="r4")])  # only what is new is looked through
+    assert (queue.pending, len(queue)) == (0, 17)
+
+
 def test_what_is_skipped_comes_last():
     queue = make_queue()
     queue.skip()
@@ -270,7 +286,8 @@ def test_many_are_accepted_in_one_step_that_a_copy_prepared():
     queue = make_queue()
     assert queue.count_confident(0.9) == 2 == len(queue.confident(0.9))
     copy = queue.book.copy()
-    queue.book.adopt(accept_all(copy, queue.confident(0.9), "ann"))
+    assert accept_all(copy, queue.confident(0.9), "ann") is not None
+    queue.book.adopt(copy)
     assert len(queue) == 2
     assert {b.comment for b in queue.book.bouts()} == {UNSEEN}
     assert queue.progress().rest.decisions == 0

@@ -1,6 +1,7 @@
 """The review queue: which predicted bout is shown next, what was decided, how much is left."""
 
 import statistics
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -70,6 +71,9 @@ class ReviewQueue:
         behavior: only this one; None for all.
         place: of the question that is shown.
         current: the question that is shown; None when there is none.
+        patience_s: looking through predictions takes no longer than about this at a time; None takes as long as it
+            takes.
+        pending: how many recordings are not looked through yet; ``refresh`` goes on.
     """
 
     def __init__(self, book: LabelBook, decisions: Iterable[Decision] = ()) -> None:
@@ -80,6 +84,9 @@ class ReviewQueue:
         self.behavior: str | None = None
         self.place = 0
         self.current: ReviewItem | None = None
+        self.patience_s: float | None = None
+        self.pending = 0
+        self._seen = -1
         self._predictions: dict[str, PredictedRecording] = {}
         self._apart: dict[str, Intervals] = {}
         self._tables: dict[tuple[str, bool], ItemTable] = {}
@@ -104,8 +111,8 @@ class ReviewQueue:
         self.refresh(name for name in names if not self._is_same(name, before, apart_before))
 
     def refresh(self, recordings: Iterable[str]) -> None:
-        """Labels of these recordings changed; "" for all of them."""
-        names = set(recordings)
+        """Labels of these recordings changed; "" for all of them, none to go on with what is pending."""
+        names, self._seen = set(recordings), self.book.version
         self._tables = {key: table for key, table in self._tables.items() if not names & {key[0], ""}}
         self._counts = {key: count for key, count in self._counts.items() if not names & {key[0], ""}}
         self._arrange()
@@ -208,7 +215,7 @@ class ReviewQueue:
             settled = [one.item for one in self.decisions if one.item.kind != "predicted" and self._chosen(one.item)]
             done = sum(not self._questions.same(item).any() for item in settled)
             return ReviewProgress(len(self) + done, done, len(self), pace, self._estimate(np.zeros(0)))
-        counts = [self._count(name) for name in self._names()]
+        counts = [self._count(name) for name in self._names() if self._is_ready(name)]
         total, done = (sum(count[i] for count in counts) for i in (0, 1))
         return ReviewProgress(total, done, len(self), pace, self._estimate(self._questions.score))
 
@@ -234,7 +241,7 @@ class ReviewQueue:
     def _leave(self, item: ReviewItem) -> None:
         """Show what stands at this place now; after the last one begin anew."""
         place = self.place
-        self.refresh([item.recording])
+        self.refresh([item.recording] if self._seen != self.book.version else [])
         self.go(place if place < len(self) else 0)
         if len(self) > 1 and self.item(self.place) == item:
             self.go((place + 1) % len(self))
@@ -265,8 +272,24 @@ class ReviewQueue:
         same = before.get(name) is self._predictions.get(name)
         return same and np.array_equal(apart_before.get(name, NOTHING), self._apart.get(name, NOTHING))
 
+    def _is_ready(self, name: str) -> bool:
+        return (name, self.order == "disagreement") in self._tables
+
+    def _look_through(self) -> list[ItemTable]:
+        """Tables of the chosen recordings, as many as patience allows."""
+        end = None if self.patience_s is None else time.monotonic() + self.patience_s
+        names = self._names()
+        for name in names:
+            if not self._is_ready(name):
+                self._table(name)
+                if end is not None and time.monotonic() >= end:
+                    break
+        ready = [self._table(name) for name in names if self._is_ready(name)]
+        self.pending = len(names) - len(ready)
+        return ready
+
     def _arrange(self) -> None:
-        questions = Questions.of([self._table(name) for name in self._names()])
+        questions = Questions.of(self._look_through())
         if self.behavior is not None:
             questions = questions.taken(questions.of_behavior(self.behavior))
         if self.order == "disagreement":

@@ -76,7 +76,7 @@ def reject(book: LabelBook, item: ReviewItem, *, subject: str = "") -> None:
 def accept_all(book: LabelBook, items: Iterable[ReviewItem], annotator: str, *, subject: str = "") -> Edit | None:
     """Accept many predictions that nobody looked at, as one step; their bouts say so in the comment.
 
-    Of thousands this takes a moment: do it on a copy of the labels in a thread, and let the labels ``adopt`` the edit.
+    Of thousands this takes a moment: do it on a copy of the labels in a thread, and let the labels ``adopt`` the copy.
 
     Returns:
         The edit; None when there was nothing to accept.

@@ -49,15 +49,15 @@ class Questions:
     @classmethod
     def of(cls, tables: Sequence[ItemTable]) -> "Questions":
         """All questions of some tables."""
-        names = tuple(dict.fromkeys(name for table in tables for name in table.names))
-        behavior = [np.array([names.index(name) for name in one.names], np.int64)[one.behavior] for one in tables]
-
+        names = tuple(dict.fromkeys(name for some in {table.names: None for table in tables} for name in some))
+        lengths = np.array([len(table) for table in tables], np.int64)
+        first = np.cumsum(lengths) - lengths
         return cls(
             tuple(tables),
-            _integers(np.full(len(table), i) for i, table in enumerate(tables)),
-            _integers(np.arange(len(table)) for table in tables),
+            np.repeat(np.arange(len(tables)), lengths).astype(np.int64),
+            (np.arange(lengths.sum()) - np.repeat(first, lengths)).astype(np.int64),
             names,
-            _integers(behavior),
+            _integers(_places(table, names) for table in tables),
             _integers(table.kind for table in tables),
             _numbers(table.start_s for table in tables),
             _numbers(table.stop_s for table in tables),
@@ -118,6 +118,13 @@ class Questions:
         mine = [(one.recording, one.subject) == (item.recording, item.subject) for one in self.tables]
         found = np.array([*mine, False])[self.table] & (self.kind == KINDS.index(item.kind))
         return np.asarray(found & self.of_behavior(item.behavior))
+
+
+def _places(table: ItemTable, names: tuple[str, ...]) -> Int64[np.ndarray, " item"]:
+    """Behaviors of a table as positions in other names."""
+    if table.names == names:
+        return table.behavior
+    return np.asarray(np.array([names.index(name) for name in table.names], np.int64)[table.behavior])
 
 
 def _integers(parts: Iterable[np.ndarray]) -> Int64[np.ndarray, " item"]:

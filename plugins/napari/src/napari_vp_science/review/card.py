@@ -54,11 +54,11 @@ class QuestionCard(QFrame):
         tail = help_text.get(item.kind, "\nAccept: it does not happen here. Reject: the label is right.")
         self.sure.setText(f"Confidence {words.score(item.score)}{changed}{tail}")
 
-    def show_done(self) -> None:
-        """Nothing is left."""
+    def show_done(self, *, pending: bool) -> None:
+        """Nothing is left, or nothing is known yet."""
         self.color.clear()
-        self.question.setText("All done")
-        self.where.setText("Nothing is left to review in this choice.")
+        self.question.setText("One moment" if pending else "All done")
+        self.where.setText("" if pending else "Nothing is left to review in this choice.")
         self.sure.setText("")
 
     def ask(self, keys: Sequence[tuple[str, str]]) -> None:

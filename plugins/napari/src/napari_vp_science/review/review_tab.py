@@ -37,6 +37,8 @@ from napari_vp_science.state import PanelState
 
 SETTING = "review"
 _KEEP_MS = 2000
+_PATIENCE_S = 0.02
+"""Thousands of recordings are looked through in slices; the window goes on meanwhile."""
 _ORDERS = {
     "confidence": "Least sure first",
     "behavior": "By behavior",
@@ -201,6 +203,7 @@ class ReviewTab(QWidget):
         elif self.queue is None or self.queue.book is not session.labels:
             decisions = vp.sessions.read_decisions(session.settings.get(SETTING))
             self.queue = vp.sessions.ReviewQueue(session.labels, decisions)
+            self.queue.patience_s = _PATIENCE_S
             self._fill_behaviors()
         self._predictions_changed()
 
@@ -332,7 +335,7 @@ class ReviewTab(QWidget):
         def done(edit: "vp.sessions.Edit | None") -> None:
             if edit is not None and state.labels is book:
                 try:
-                    book.adopt(edit)
+                    book.adopt(copy)
                 except vp.VPScienceError as error:
                     state.message.emit(str(error))
                     return
@@ -426,9 +429,11 @@ class ReviewTab(QWidget):
         if self.queue is not None:
             if self._stale:
                 self.queue.load(self.state.predictions.values(), _apart(self.state))
-                self._stale = False
-            if self._touched:
+            if self._touched or (self.queue.pending and not self._stale):
                 self.queue.refresh(self._take_touched())
+            self._stale = False
+            if self.queue.pending:
+                self._soon.start()
         text = self._empty_text()
         self.empty.setVisible(bool(text))
         self.empty.setText(text)
@@ -463,6 +468,8 @@ class ReviewTab(QWidget):
         if not state.total:
             disagree = self.queue.order == "disagreement"
             text = "Labels and predictions agree." if disagree else "Nothing was predicted here."
+        if self.queue.pending:
+            text = f"Looking through predictions: {self.queue.pending} recordings left"
         self.progress_text.setText(text)
         self.estimate.setText(words.rest(state.rest))
         self.estimate.setVisible(bool(state.rest.rest))
@@ -473,7 +480,7 @@ class ReviewTab(QWidget):
             button.setEnabled(item is not None)
         self.buttons["back"].setEnabled(self.queue is not None)
         if item is None:
-            self.card.show_done()
+            self.card.show_done(pending=self.queue is not None and self.queue.pending > 0)
             return
         look = vp.plots.behavior_looks(self.queue.book.behaviors).get(item.behavior)
         labelled = vp.sessions.labels_at(self.queue.book, item) if item.kind == "extra" else ()
