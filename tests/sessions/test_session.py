@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import threading
 
 import pytest
 
@@ -254,3 +255,12 @@ def test_where_settings_lie(monkeypatch, tmp_path):
     monkeypatch.delenv("VP_SCIENCE_CONFIG")
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     assert user_folder() == tmp_path / "vp-science"
+
+
+def test_a_session_that_a_thread_opened_is_let_go_of_by_the_one_that_closes_it(tmp_path):
+    opened = []
+    thread = threading.Thread(target=lambda: opened.append(open_session(tmp_path / "session")))
+    thread.start()
+    thread.join(20)
+    opened[0].close()
+    open_session(tmp_path / "session").close()

@@ -263,7 +263,7 @@ def open_session(folder: StrPath, places: StrPath | None = None) -> Session:
     where = Path(folder).resolve()
     try:
         where.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(where / ".lock", timeout=0)
+        lock = FileLock(where / ".lock", timeout=0, thread_local=False)  # opened in a thread, closed by the window
         lock.acquire()
     except Timeout as error:
         raise StoreError(f"{where}: expected a session that nobody uses, found one open in another window") from error
