@@ -10,6 +10,7 @@ from vp_science.sessions.bout import Observed
 Span = tuple[int | float, int | float]
 _by_start = attrgetter("start_s")
 _by_stop = attrgetter("stop_s")
+_order = attrgetter("start_s", "stop_s", "behavior", "subject")
 
 
 def remaining(start_s: int | float, stop_s: int | float, cut: Sequence[Span]) -> list[Span]:
@@ -31,10 +32,11 @@ class ObservedTime:
 
     def __init__(self) -> None:
         self._lanes: dict[tuple[str, str], list[Observed]] = {}
+        self._all: list[Observed] = []
         self._sorted: tuple[Observed, ...] | None = ()
 
     def __len__(self) -> int:
-        return sum(map(len, self._lanes.values()))
+        return len(self._all)
 
     def __iter__(self) -> Iterator[Observed]:
         return iter(self.sorted())
@@ -45,8 +47,7 @@ class ObservedTime:
     def sorted(self) -> tuple[Observed, ...]:
         """All of them in order; the same object until something changes."""
         if self._sorted is None:
-            key = attrgetter("start_s", "stop_s", "behavior", "subject")
-            self._sorted = tuple(sorted((one for lane in self._lanes.values() for one in lane), key=key))
+            self._sorted = tuple(self._all)
         return self._sorted
 
     def insert(self, one: Observed) -> None:
@@ -58,6 +59,7 @@ class ObservedTime:
         if any(other.start_s < one.stop_s and one.start_s < other.stop_s for other in self._near(one)):
             raise AnnotationError(f"expected observed intervals that do not overlap, found {one!r}")
         insort(self._lanes.setdefault((one.behavior, one.subject), []), one, key=_by_start)
+        insort(self._all, one, key=_order)
         self._sorted = None
 
     def remove(self, one: Observed) -> None:
@@ -66,6 +68,7 @@ class ObservedTime:
         del lane[bisect_left(lane, one.start_s, key=_by_start)]
         if not lane:
             del self._lanes[one.behavior, one.subject]
+        del self._all[bisect_left(self._all, _order(one), key=_order)]
         self._sorted = None
 
     def joined(self, new: Observed) -> tuple[list[Observed], Observed]:
@@ -96,7 +99,7 @@ class ObservedTime:
         """Another one with the same intervals."""
         other = ObservedTime()
         other._lanes = {lane: list(intervals) for lane, intervals in self._lanes.items()}
-        other._sorted = self._sorted
+        other._all, other._sorted = list(self._all), self._sorted
         return other
 
     def _near(self, one: Observed) -> list[Observed]:
