@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vp_science.labels.keys import COMMANDS, GROUPS, KeyMap, shown
 from napari_vp_science.style import GAP, MARGIN, button, heading, hint
@@ -40,6 +40,7 @@ class HelpWindow(QDialog):
         explained.setFixedWidth(260)
         right.addWidget(explained)
         for column in (left, middle, right):
+            column.setSpacing(GAP // 2)
             column.addStretch(1)
             columns.addLayout(column)
         outer.addLayout(columns)
@@ -55,7 +56,9 @@ class HelpWindow(QDialog):
 
     @staticmethod
     def _add(column: QVBoxLayout, title: str, rows: Sequence[tuple[str, Sequence[str]]]) -> None:
-        column.addWidget(heading(title))
+        title_label = heading(title)
+        title_label.setSizePolicy(QSizePolicy.Policy.Preferred, QSizePolicy.Policy.Fixed)
+        column.addWidget(title_label)
         grid = QGridLayout()
         grid.setHorizontalSpacing(2 * MARGIN)
         grid.setVerticalSpacing(GAP // 2)
