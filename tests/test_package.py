@@ -36,8 +36,9 @@ def test_namespaces_load_their_names_when_used(name):
     assert list(namespace.__all__) == sorted(namespace.__all__) == dir(namespace)
     for public in namespace.__all__:
         value = getattr(namespace, public)
-        assert callable(value)
-        assert value.__doc__
+        if not public.isupper():  # constants have no other name to be confused with
+            assert callable(value)
+            assert value.__doc__
     source = Path(namespace.__file__).read_text()
     assert all(f"import {public} as {public}" in source for public in namespace.__all__)
     with pytest.raises(AttributeError, match=rf"module 'vp_science.{name}' has no attribute 'x': expected one of"):

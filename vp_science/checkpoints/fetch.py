@@ -119,11 +119,12 @@ def _download(wanted: Download, cache_dir: StrPath | None, on_bytes: OnBytes | N
     from huggingface_hub.errors import LocalEntryNotFoundError, RemoteEntryNotFoundError
 
     absent = []
-    told = {} if on_bytes is None else {"tqdm_class": _bar_that_tells(on_bytes)}
-    where = {"revision": wanted.revision, "cache_dir": _folder(cache_dir)}
+    where: dict[str, Any] = {"revision": wanted.revision, "cache_dir": _folder(cache_dir)}
+    if on_bytes is not None:
+        where["tqdm_class"] = _bar_that_tells(on_bytes)
     for file in wanted.files:
         try:
-            return Path(hf_hub_download(wanted.repo, file.name, **where, **told))
+            return Path(hf_hub_download(wanted.repo, file.name, **where))
         except RemoteEntryNotFoundError:
             absent.append(file.name)
         except LocalEntryNotFoundError as error:
@@ -139,7 +140,9 @@ def _bar_that_tells(on_bytes: OnBytes) -> type[Any]:
     """A progress bar as the hub's library wants one, which tells instead of drawing."""
     from huggingface_hub.utils import tqdm
 
-    class Bar(tqdm):  # type: ignore[misc]
+    base: Any = tqdm  # typed or not, as the packages beside it will have it
+
+    class Bar(base):  # type: ignore[misc]
         def __init__(self, *args: Any, **options: Any) -> None:
             self._come, self._of = int(options.get("initial") or 0), int(options.get("total") or 0)
             super().__init__(*args, **(options | {"disable": True}))  # nothing is drawn

@@ -92,7 +92,6 @@ if TYPE_CHECKING:
     from vp_science.sessions.review_log import Decision as Decision
     from vp_science.sessions.review_log import read_decisions as read_decisions
     from vp_science.sessions.review_questions import REVIEW_ORDERS as REVIEW_ORDERS
-    from vp_science.sessions.scored_time import scored_time as scored_time
     from vp_science.sessions.search_round import Hit as Hit
     from vp_science.sessions.search_round import SearchRound as SearchRound
     from vp_science.sessions.search_round import label_hits as label_hits
@@ -236,7 +235,6 @@ _HOME = {
     "read_user_settings": "vp_science.sessions.user_settings",
     "recording_spans": "vp_science.sessions.ground_truth",
     "review_state": "vp_science.sessions.review_items",
-    "scored_time": "vp_science.sessions.scored_time",
     "search_example": "vp_science.sessions.search_round",
     "search_examples": "vp_science.sessions.search_round",
     "session_folder": "vp_science.sessions.session",

@@ -69,7 +69,7 @@ def test_the_whole_story(bench, qtbot, folder, tmp_path):
         assert [one.path for one in again.recordings] == [folder / "fly.mp4"]
         assert vp.sessions.find_track(again, "fly") is not None
         assert (again.folder / "maps" / "map.map.h5").is_file()
-        (saved,) = vp.sessions.read_predictions(vp.sessions.prediction_path(again, "fly"), predictions.probe_id)
+        (saved,) = vp.sessions.read_predictions(vp.sessions.prediction_path(again.folder, "fly"), predictions.probe_id)
         assert np.array_equal(saved.scores, predictions.scores, equal_nan=True)
     finally:
         again.close()
@@ -127,15 +127,15 @@ def train_and_predict(bench, qtbot):
 
 
 def review_one(bench, qtbot):
-    page, book = bench.review, bench.state.labels
-    bench.pages.setCurrentWidget(page)
-    qtbot.waitUntil(lambda: page.review.item is not None, timeout=LONG)
-    item, before = page.review.item, len(book)
-    page.review.accept()
+    page, book = bench.review.review, bench.state.labels
+    bench.pages.setCurrentWidget(bench.review)
+    qtbot.waitUntil(lambda: page.queue is not None and page.queue.current is not None, timeout=LONG)
+    question, before = page.queue.current, len(book)
+    page.accept()
     (curated,) = [bout for bout in book.bouts("fly") if bout.status == vp.sessions.Status.CURATED]
-    assert (curated.behavior, curated.start_s) == (item.behavior, item.start_s)
+    assert (curated.behavior, curated.start_s) == (question.behavior, pytest.approx(question.start_s))
     assert len(book) == before + 1
-    assert page.review.item != item
+    assert page.queue.current != question
 
 
 def choose_on_the_map(bench, qtbot):
