@@ -48,7 +48,7 @@ class FakeTimeline:
     def __init__(self):
         self.live, self.range, self.calls, self.next = {}, (None, None), [], None
 
-    def set_live(self, behavior, start_s, stop_s):
+    def set_live(self, behavior, start_s, stop_s, *, erase=False):
         self.live[behavior] = (start_s, stop_s)
 
     def clear_live(self, behavior=None):

@@ -60,7 +60,28 @@ def test_defaults_leave_napari_its_keys():
 def test_every_command_does_something(tmp_path):
     state = make_state(tmp_path)
     labeller = Labeller(state, FakeTimeline())
-    assert set(labeller._actions()) == set(BY_NAME)
+    of_other_pages = {"next_recording", "previous_recording"}
+    assert set(labeller._actions()) == set(BY_NAME) - of_other_pages
+    done = []
+    labeller.others["next_recording"] = lambda: done.append("next")
+    labeller.run("next_recording")
+    assert done == ["next"]
+    labeller.close_view()
+    state.close_session()
+
+
+def test_a_page_may_claim_the_key_of_a_behavior(tmp_path):
+    state = make_state(tmp_path)
+    labeller = Labeller(state, FakeTimeline())
+    claimed = []
+    labeller.claim = lambda behavior: claimed.append(behavior) or True
+    name = state.labels.behaviors.names[0]
+    labeller.switch(True)
+    labeller.press(name)
+    assert claimed == [name]
+    assert labeller.strokes == []
+    labeller.press(name, erase=True)
+    assert claimed == [name]
     labeller.close_view()
     state.close_session()
 

@@ -187,6 +187,16 @@ class MontageView(QWidget):
             height = next((one for one in _HEIGHTS if one >= needed), _HEIGHTS[-1])
             self._loader.want(session, [*self.shown, *following], height)
 
+    def label_kept(self, behavior: str) -> bool:
+        """Label all moments that were not taken out, as one step of undo.
+
+        Returns:
+            Whether there was something to label.
+        """
+        kept = bool(self._kept()) and self._state.labels is not None
+        self._label(behavior, seen_only=False)
+        return kept
+
     def _label(self, behavior: str, *, seen_only: bool) -> None:
         state, kept = self._state, self._kept()
         chosen = [moment for moment in kept if moment in self._seen] if seen_only else kept

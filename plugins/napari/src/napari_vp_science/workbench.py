@@ -65,9 +65,9 @@ class Workbench(QWidget):
         self._closed = False
         self._labelled_before = False
         self._adopting: list[tuple[Path, Any]] = []
-        self.labels.labelling_changed.connect(lambda on: self._leave_fields() if on else None)
         self.pages.currentChanged.connect(lambda _: self._leave_fields())
         self._connect_pages()
+        self._connect_keys()
         self.stage.failed.connect(lambda recording, text: self.state.message.emit(f"{recording}: {text}"))
         napari_viewer.layers.events.inserted.connect(self._layer_inserted)
         QApplication.instance().aboutToQuit.connect(self.close_view)
@@ -111,6 +111,27 @@ class Workbench(QWidget):
         self.montage.answered.connect(self.find.answer_moment)
         self.review.keys_active.connect(self._rest_label_keys)
         self.review.marked.connect(lambda span: self.timeline.set_range(*(span or (None, None))))
+
+    def _connect_keys(self) -> None:
+        """Keys of the table that other pages than the Label page carry out."""
+        labeller = self.labels.labeller
+        labeller.claim = self._label_chosen
+        labeller.others["next_recording"] = lambda: self.recordings.next_recording(1)
+        labeller.others["previous_recording"] = lambda: self.recordings.next_recording(-1)
+        self.labels.labelling_changed.connect(self._labelling_changed)
+
+    def _label_chosen(self, behavior: str) -> bool:
+        """On the Map and Montage pages the key of a behavior labels what is chosen there."""
+        if self.pages.currentWidget() is self.map:
+            return self.map.label_selection(behavior)
+        if self.pages.currentWidget() is self.montage:
+            return self.montage.label_kept(behavior)
+        return False
+
+    def _labelling_changed(self, on: bool) -> None:
+        if on:
+            self._leave_fields()
+        self.state.message.emit("Keys label now: ? shows them all" if on else "Keys no longer label")
 
     def _rest_label_keys(self, rest: bool) -> None:
         """Keys that label rest while the review takes single keys, and come back afterwards."""
@@ -163,6 +184,9 @@ class Workbench(QWidget):
 
     def open_session(self, folder: Path, then: Callable[[], Any] = lambda: None) -> None:
         """Open a session folder in the background, then do something."""
+        if self.state.session is not None and self.state.session.folder == Path(folder).resolve():
+            then()
+            return
 
         def opened(session: Any) -> None:
             self.state.use_session(session)
@@ -203,7 +227,7 @@ class Workbench(QWidget):
         for _, layer in adopted:
             if layer is not self.stage.layer and layer in self.viewer.layers:
                 self.viewer.layers.remove(layer)
-        self.open_recordings([path for path, _ in adopted])
+        self.recordings.add([path for path, _ in adopted])
 
     # ---- the end
 
@@ -237,6 +261,11 @@ class Workbench(QWidget):
         )  # fmt: skip
         for view in views:
             view.close_view()
-        self.state.close_session()
+        try:
+            self.state.close_session()
+        except vp.VPScienceError as error:
+            from napari.utils import notifications
+
+            notifications.show_error(str(error))  # the panel is gone, and this names where labels were rescued to
         with suppress(AttributeError, LookupError, RuntimeError):  # the window may be gone already
             self.viewer.window.remove_dock_widget(self.bottom)

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 from qtpy.QtWidgets import QDialog, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from napari_vp_science.labels.keys import COMMANDS, GROUPS, KeyMap, shown
+from napari_vp_science.review.keys import REVIEW_COMMANDS
 from napari_vp_science.style import GAP, MARGIN, button, heading, hint
 
 _BEHAVIORS = (
     "Tap: the behavior starts at this frame; tap again: it stopped here. Hold while the video plays: what passes is "
-    "labelled. With Shift: what passes is erased. With a range marked: the range is labelled or erased."
+    "labelled. With Shift: what passes is erased. With a range marked: the range is labelled or erased. On the Map and "
+    "Montage pages: the chosen moments are labelled."
 )
 
 
@@ -39,6 +41,7 @@ class HelpWindow(QDialog):
         explained = hint(_BEHAVIORS)
         explained.setFixedWidth(260)
         right.addWidget(explained)
+        self._add(right, "While reviewing", [(c.title, (c.key,)) for c in REVIEW_COMMANDS])
         for column in (left, middle, right):
             column.setSpacing(GAP // 2)
             column.addStretch(1)

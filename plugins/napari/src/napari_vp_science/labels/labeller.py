@@ -17,7 +17,7 @@ from napari_vp_science.video.playback import SPEEDS
 class Timeline(Protocol):
     """What labelling needs of the ethogram (``timeline/view.py``)."""
 
-    def set_live(self, behavior: str, start_s: float, stop_s: float) -> None:
+    def set_live(self, behavior: str, start_s: float, stop_s: float, *, erase: bool = False) -> None:
         """Show a bout that grows."""
 
     def clear_live(self, behavior: str | None = None) -> None:
@@ -48,6 +48,8 @@ class Labeller(QObject):
     Attributes:
         on: whether keys label, and watching scores.
         score_watched: stretches that were played count as scored.
+        claim: asked first when the key of a behavior goes down; True: another page labelled something with it.
+        others: commands of the table that other parts of the panel carry out, by name.
         changed: ``on``, the marks or what is under way changed.
         help_wanted: somebody asked for the keys.
     """
@@ -60,6 +62,8 @@ class Labeller(QObject):
         self.state, self.timeline = state, timeline
         self.on = False
         self.score_watched = True
+        self.claim: Callable[[str], bool] = lambda behavior: False
+        self.others: dict[str, Callable[[], Any]] = {}
         self._clock = clock
         self._strokes = LiveStrokes(self._finish)
         self._watch = Watch(self._watched)
@@ -122,7 +126,9 @@ class Labeller(QObject):
     def press(self, behavior: str, *, erase: bool = False) -> None:
         """The key of a behavior goes down."""
         book = self.state.labels
-        if not self.ready or book is None or behavior not in book.behaviors:
+        if book is None or behavior not in book.behaviors or (not erase and self.claim(behavior)):
+            return
+        if not self.ready:
             return
         if None not in self._marks:
             self.label_range(behavior, erase=erase)
@@ -160,6 +166,9 @@ class Labeller(QObject):
         Raises:
             KeyError: when there is none of this name.
         """
+        if name in self.others:
+            self.others[name]()
+            return
         action = self._actions()[name]
         if self.ready or name in ("help", "undo", "redo"):
             with self._told():
@@ -244,6 +253,8 @@ class Labeller(QObject):
     def _let_go(self) -> None:
         self._drop_strokes()
         self._set_marks(None, None)
+        if self.state.moments:
+            self.state.choose_moments([])
 
     def _score_range(self, scored: bool) -> None:
         book, (first, last) = self.state.labels, self._marks
@@ -329,7 +340,7 @@ class Labeller(QObject):
 
     def _show_strokes(self) -> None:
         for stroke in self.strokes:
-            self.timeline.set_live(stroke.behavior, *self._times(stroke.first, stroke.last))
+            self.timeline.set_live(stroke.behavior, *self._times(stroke.first, stroke.last), erase=stroke.erase)
         self.changed.emit()
 
     def _drop_strokes(self) -> None:
