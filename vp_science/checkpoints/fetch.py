@@ -138,7 +138,7 @@ def _download(wanted: Download, cache_dir: StrPath | None, on_bytes: OnBytes | N
 
 def _bar_that_tells(on_bytes: OnBytes) -> type[Any]:
     """A progress bar as the hub's library wants one, which tells instead of drawing."""
-    from huggingface_hub.utils import tqdm
+    from huggingface_hub.utils.tqdm import tqdm
 
     base: Any = tqdm  # typed or not, as the packages beside it will have it
 
