@@ -1,39 +1,15 @@
 """A function in a thread, its result in the window: for what takes longer than a moment but needs no process."""
 
 from collections.abc import Callable
-from contextlib import suppress
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from qtpy.QtCore import QObject, QRunnable, QThreadPool, Signal
+from qtpy.QtCore import QObject
 
 import vp_science as vp
+from napari_vp_science.voice import Voice
 
-
-class _Told(QObject):
-    done = Signal(object)
-    failed = Signal(str)
-
-
-class _Task(QRunnable):
-    def __init__(self, function: Callable[[], Any], told: _Told) -> None:
-        super().__init__()
-        self._function, self._told = function, told
-
-    def run(self) -> None:
-        """Runs in the thread; only signals leave it."""
-        try:
-            result = self._function()
-        except (vp.VPScienceError, OSError) as error:
-            self._say(self._told.failed, str(error))
-        except Exception as error:
-            self._say(self._told.failed, f"{type(error).__name__}: {error}")
-        else:
-            self._say(self._told.done, result)
-
-    @staticmethod
-    def _say(signal: Any, value: Any) -> None:
-        with suppress(RuntimeError):  # the window is gone, and nobody waits for this any more
-            signal.emit(value)
+_MOST_THREADS = 2
 
 
 class Background(QObject):
@@ -44,22 +20,15 @@ class Background(QObject):
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
-        self._under_way: set[_Told] = set()
+        self._threads = ThreadPoolExecutor(_MOST_THREADS, thread_name_prefix="background")
+        self._under_way: dict[int, tuple[Callable[[Any], None], Callable[[str], None]]] = {}
+        self._number = 0
 
     def run(self, function: Callable[[], Any], done: Callable[[Any], None], failed: Callable[[str], None]) -> None:
         """Call ``function`` in a thread, then ``done`` with its result or ``failed`` with a message."""
-        told = _Told(self)
-        self._under_way.add(told)
-
-        def finish(tell: Callable[[Any], None], value: Any) -> None:
-            if told in self._under_way:
-                self._under_way.discard(told)
-                told.deleteLater()
-                tell(value)
-
-        told.done.connect(lambda value: finish(done, value))
-        told.failed.connect(lambda text: finish(failed, text))
-        QThreadPool.globalInstance().start(_Task(function, told))
+        self._number += 1
+        self._under_way[self._number] = (done, failed)
+        self._threads.submit(_work, [function], Voice(self._finish, function), self._number)
 
     @property
     def busy(self) -> bool:
@@ -69,3 +38,25 @@ class Background(QObject):
     def close(self) -> None:
         """Forget what is under way."""
         self._under_way.clear()
+
+    def _finish(self, number: int, value: Any, problem: str | None) -> None:
+        if number not in self._under_way:
+            return
+        done, failed = self._under_way.pop(number)
+        if problem is None:
+            done(value)
+        else:
+            failed(problem)
+
+
+def _work(functions: list[Callable[[], Any]], voice: Voice, number: int) -> None:
+    """Runs in the thread. It lets go of the function before it tells the end, so that the voice is the last to."""
+    try:
+        value, problem = functions[0](), None
+    except (vp.VPScienceError, OSError) as error:
+        value, problem = None, str(error)
+    except Exception as error:
+        value, problem = None, f"{type(error).__name__}: {error}"
+    functions.clear()
+    voice.say(number, value, problem)
+    voice.end()

@@ -3,16 +3,16 @@
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
-from contextlib import suppress
 from typing import Any
 
 import numpy as np
-from qtpy.QtCore import QObject, Qt, Signal, Slot
+from qtpy.QtCore import QObject, Signal
 from qtpy.QtGui import QImage
 
 import vp_science as vp
 from napari_vp_science.state import Moment
 from napari_vp_science.thumbnails import to_image
+from napari_vp_science.voice import Voice
 
 FPS = 12
 _MOST_BYTES = 192 << 20
@@ -57,19 +57,17 @@ class ClipLoader(QObject):
     """
 
     loaded = Signal(object)
-    _told = Signal(object)
 
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._clips: OrderedDict[Moment, Clip] = OrderedDict()
         self._thread: _Reader | None = None
-        self._told.connect(self._arrived, Qt.ConnectionType.QueuedConnection)
 
     def want(self, session: "vp.sessions.Session", moments: Sequence[Moment], height: int) -> None:
         """Decode these, in this order; whatever was wanted before is left where it is."""
         if self._thread is None or self._thread.session is not session or self._thread.height != height:
             self.forget()
-            self._thread = _Reader(session, height, self._told)
+            self._thread = _Reader(session, height, Voice(self._arrived))
         for moment in reversed(moments):
             if moment not in self._clips:
                 self._clips[moment] = Clip(moment)
@@ -104,9 +102,9 @@ class ClipLoader(QObject):
             if moment not in kept:
                 total -= self._clips.pop(moment).num_bytes
 
-    @Slot(object)
-    def _arrived(self, told: tuple[Any, Moment, int, list[np.ndarray], bool, str]) -> None:
-        thread, moment, first, pictures, done, why = told
+    def _arrived(
+        self, thread: Any, moment: Moment, first: int, pictures: list[np.ndarray], done: bool, why: str
+    ) -> None:
         clip = self._clips.get(moment)
         if thread is not self._thread or clip is None:
             return
@@ -119,9 +117,9 @@ class ClipLoader(QObject):
 class _Reader:
     """The thread."""
 
-    def __init__(self, session: "vp.sessions.Session", height: int, told: Any) -> None:
+    def __init__(self, session: "vp.sessions.Session", height: int, voice: Voice) -> None:
         self.session, self.height = session, height
-        self._told = told
+        self._voice = voice
         self._wanted: list[Moment] = []
         self._change = threading.Condition()
         self._version = 0
@@ -156,6 +154,7 @@ class _Reader:
                     self._read(pictures, version, moment, poster=False)
         finally:
             pictures.close()
+            self._voice.end()
 
     def _next(self) -> tuple[int, list[Moment]] | None:
         with self._change:
@@ -187,6 +186,5 @@ class _Reader:
             self._say(moment, 0, [], True, f"{type(error).__name__}: {error}")
 
     def _say(self, moment: Moment, first: int, pictures: list[np.ndarray], done: bool, why: str) -> None:
-        with suppress(RuntimeError):  # the window is gone
-            if not self._closed:
-                self._told.emit((self, moment, first, pictures, done, why))
+        if not self._closed:
+            self._voice.say(self, moment, first, pictures, done, why)

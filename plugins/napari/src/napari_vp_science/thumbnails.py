@@ -3,7 +3,6 @@
 import threading
 from collections import OrderedDict
 from contextlib import suppress
-from typing import Any
 
 import numpy as np
 from qtpy.QtCore import QObject, Qt, Signal, Slot
@@ -11,6 +10,7 @@ from qtpy.QtGui import QColor, QImage, QPainter, QPen
 
 import vp_science as vp
 from napari_vp_science.state import PanelState
+from napari_vp_science.voice import Voice
 
 Key = tuple[str, int, int]
 """Recording, time in milliseconds, height."""
@@ -63,7 +63,7 @@ class ThumbnailService(QObject):
             self._decoded.emit((self._decoder, key, float(time_s), image, ""))
         else:
             if self._decoder is None:
-                self._decoder = _Decoder(session, self._decoded)
+                self._decoder = _Decoder(session, Voice(self._arrived))
             self._decoder.wish(key, float(time_s))
 
     def cached(self, recording_id: str, time_s: float, height: int = 96) -> QImage | None:
@@ -150,9 +150,9 @@ class ThumbnailService(QObject):
 class _Decoder:
     """The thread: takes the newest wish, tells what came of it."""
 
-    def __init__(self, session: "vp.sessions.Session", told: Any) -> None:
+    def __init__(self, session: "vp.sessions.Session", voice: Voice) -> None:
         self.session = session
-        self._told = told
+        self._voice = voice
         self._wishes: OrderedDict[Key, float] = OrderedDict()
         self._change = threading.Condition()
         self._closed = False
@@ -199,6 +199,7 @@ class _Decoder:
                     self._say(key, time_s, None, f"{type(error).__name__}: {error}")
         finally:
             pictures.close()
+            self._voice.end()
 
     def _next(self) -> tuple[Key, float] | None:
         with self._change:
@@ -226,9 +227,8 @@ class _Decoder:
         return pixels
 
     def _say(self, key: Key, time_s: float, pixels: np.ndarray | None, why: str) -> None:
-        with suppress(RuntimeError):  # the window is gone
-            if not self._closed:
-                self._told.emit((self, key, time_s, pixels, why))
+        if not self._closed:
+            self._voice.say((self, key, time_s, pixels, why))
 
 
 _Told = tuple[_Decoder | None, Key, float, np.ndarray | QImage | None, str]

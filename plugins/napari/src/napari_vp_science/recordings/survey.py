@@ -3,14 +3,14 @@
 import threading
 import time
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from qtpy.QtCore import QObject, Qt, QTimer, Signal, Slot
+from qtpy.QtCore import QObject, QTimer, Signal
 
 import vp_science as vp
 from napari_vp_science.state import PanelState
+from napari_vp_science.voice import Voice
 
 _TELL_EVERY_S = 0.2
 _SLICE_S = 0.008
@@ -28,7 +28,6 @@ class Survey(QObject):
 
     renewed = Signal()
     changed = Signal(object)
-    _seen = Signal(object)
 
     def __init__(self, state: PanelState, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -40,7 +39,6 @@ class Survey(QObject):
         self._review_timer = QTimer(self)
         self._review_timer.setInterval(0)
         self._review_timer.timeout.connect(self._count_reviews)
-        self._seen.connect(self._looked, Qt.ConnectionType.QueuedConnection)
         state.session_changed.connect(self._session_changed)
         state.tracks_changed.connect(self._track_changed)
         state.labels_changed.connect(self._labels_changed)
@@ -96,7 +94,7 @@ class Survey(QObject):
             return
         if self._looker is None or self._looker.session is not session:
             self._stop_looking()
-            self._looker = _Looker(session, self._seen)
+            self._looker = _Looker(session, Voice(self._looked))
             self._rows = {}
         old, self._rows = self._rows, {}
         labelled = set(session.labels.recordings)
@@ -163,9 +161,7 @@ class Survey(QObject):
         if changed:
             self.changed.emit(changed)
 
-    @Slot(object)
-    def _looked(self, told: Any) -> None:
-        looker, found = told
+    def _looked(self, looker: Any, found: dict[str, Any]) -> None:
         if looker is not self._looker:
             return
         changed = [name for name in found if name in self._rows]
@@ -192,9 +188,9 @@ class Survey(QObject):
 class _Looker:
     """The thread that looks at files; the wishes that came last go first."""
 
-    def __init__(self, session: "vp.sessions.Session", told: Any) -> None:
+    def __init__(self, session: "vp.sessions.Session", voice: Voice) -> None:
         self.session = session
-        self._told = told
+        self._voice = voice
         self._wanted: dict[str, vp.sessions.SessionRecording] = {}
         self._ids: set[str] = set()
         self._change = threading.Condition()
@@ -222,6 +218,12 @@ class _Looker:
             self._thread.join(_PATIENCE_S)
 
     def _run(self) -> None:
+        try:
+            self._look()
+        finally:
+            self._voice.end()
+
+    def _look(self) -> None:
         looks = vp.sessions.LookCache(self.session.folder / "cache" / _LOOKS)
         while self._wait():
             listings, found, said = vp.sessions.Listings(), {}, time.monotonic()
@@ -249,5 +251,4 @@ class _Looker:
 
     def _say(self, found: dict[str, Any]) -> None:
         if found and not self._closed:
-            with suppress(RuntimeError):  # the window is gone
-                self._told.emit((self, found))
+            self._voice.say(self, found)

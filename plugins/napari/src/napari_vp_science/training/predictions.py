@@ -5,7 +5,8 @@ question wins.
 """
 
 import threading
-from collections.abc import Sequence
+import weakref
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from qtpy.QtCore import QObject, QTimer, Signal
 
 import vp_science as vp
 from napari_vp_science.state import PanelState, Prediction
+from napari_vp_science.voice import Voice
 
 _MOST_BYTES = 512 << 20
 """Scores of so much are kept in memory; of further recordings only those of the shown one."""
@@ -61,15 +63,13 @@ class PredictionKeeper(QObject):
     problem = Signal(str)
     answered = Signal(str)
     """A recording has predictions by the newest question; its id."""
-    _heard = Signal(object)
 
     def __init__(self, state: PanelState, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._state = state
         self._question: Question | None = None
         self._all: dict[str, Sequence[Prediction]] = {}
-        self._heard.connect(self._hear)
-        self._thread = _Thinker(self._heard)
+        self._thread = _Thinker(self._hear)
         self._tell = QTimer(self)
         self._tell.setSingleShot(True)
         self._tell.setInterval(_TELL_MS)
@@ -162,8 +162,8 @@ class PredictionKeeper(QObject):
 class _Thinker:
     """The thread: reads files, keeps scores, decides."""
 
-    def __init__(self, heard: object) -> None:
-        self._heard = heard
+    def __init__(self, heard: Callable[[_Answer], None]) -> None:
+        self._heard = weakref.WeakMethod(heard)
         self._wake = threading.Condition()
         self._question: Question | None = None
         self._forgotten: set[str] = set()
@@ -177,7 +177,11 @@ class _Thinker:
     def ask(self, question: Question | None) -> None:
         with self._wake:
             if self._thread is None and question is not None and not self._closed:
-                self._thread = threading.Thread(target=self._work, name="predictions", daemon=True)
+                heard = self._heard()
+                assert heard is not None  # it is who asks
+                self._thread = threading.Thread(
+                    target=self._work, args=(Voice(heard),), name="predictions", daemon=True
+                )
                 self._thread.start()
             self._question = question
             self._wake.notify()
@@ -193,7 +197,13 @@ class _Thinker:
         if thread is not None:
             thread.join(10)
 
-    def _work(self) -> None:
+    def _work(self, voice: Voice) -> None:
+        try:
+            self._answer_all(voice)
+        finally:
+            voice.end()
+
+    def _answer_all(self, voice: Voice) -> None:
         while True:
             with self._wake:
                 while not self._closed and not self._next():
@@ -204,8 +214,7 @@ class _Thinker:
             if question is not None:
                 answer = self._answer(question, recording)
                 if answer is not None and not self._closed:
-                    with suppress(RuntimeError):  # the window is gone
-                        self._heard.emit(answer)  # type: ignore[attr-defined]
+                    voice.say(answer)
 
     def _next(self) -> str:
         """The most urgent recording without an answer to the present question; "" when all have one."""

@@ -1,15 +1,15 @@
 """The decoder thread of one recording, as the window sees it."""
 
 import weakref
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QCoreApplication, QObject, Signal
+from psygnal import Signal
 
 import vp_science as vp
 from napari_vp_science.video.desk import Desk, Opener
+from napari_vp_science.voice import Voice
 
 if TYPE_CHECKING:
     from vp_science.sessions import DecodedFrame
@@ -35,7 +35,7 @@ class OnScreen:
     damaged: bool = False
 
 
-class Decoder(QObject):
+class Decoder:
     """Opens a recording and decodes its frames in a thread of its own; all signals arrive in the window's thread.
 
     Attributes:
@@ -55,16 +55,15 @@ class Decoder(QObject):
     measured = Signal()
 
     def __init__(self, path: Path, opener: Opener | None = None) -> None:
-        super().__init__()
         self.path = path
         self.on_screen = OnScreen()
-        # The thread must not keep this object alive: it ends when nobody uses it any more.
-        teller = _Teller(weakref.ref(self))
-        self.desk = Desk(opener or (lambda watch: vp.sessions.open_viewing(path, watch=watch)), teller)
+        # The thread must not keep this object alive: it ends when nobody uses it any more. No QObject, because nobody
+        # says in which thread that happens.
+        voice = Voice(self._told)
+        opener = opener or (lambda watch: vp.sessions.open_viewing(path, watch=watch))
+        self.desk = Desk(opener, voice.say, voice.end)
+        voice.before_quit(self.desk.close)
         self._end = weakref.finalize(self, self.desk.stop)
-        application = QCoreApplication.instance()
-        if application is not None:
-            application.aboutToQuit.connect(self.close)
 
     @property
     def source(self) -> "vp.sessions.ViewingSource | None":
@@ -95,22 +94,7 @@ class Decoder(QObject):
 
     def close(self) -> None:
         """End the thread and wait for it."""
-        self._end()
-        self.desk.join()
+        self.desk.close()
 
-
-class _Teller:
-    """Turns what the thread tells into signals, as long as somebody is there to hear them."""
-
-    def __init__(self, decoder: "weakref.ref[Decoder]") -> None:
-        self._decoder = decoder
-
-    def __call__(self, event: str, *facts: object) -> None:
-        decoder = self._decoder()
-        if decoder is None:
-            return
-        signal: Callable[..., None] = getattr(decoder, event).emit
-        try:
-            signal(*facts)
-        except RuntimeError:
-            decoder.desk.stop()  # Qt has deleted its half: the window is gone
+    def _told(self, event: str, *facts: Any) -> None:
+        getattr(self, event).emit(*facts)

@@ -48,9 +48,10 @@ class Desk:
         opener: opens the recording; runs in the thread.
         tell: hears what happens, in the thread: ``("progress", share)``, ``("opened",)``, ``("failed", words)``,
             ``("pictured", frame, exact)`` and, once there is something to say about its speed, ``("measured",)``.
+        ended: is called last of all in the thread.
     """
 
-    def __init__(self, opener: Opener, tell: Tell) -> None:
+    def __init__(self, opener: Opener, tell: Tell, ended: Callable[[], None] = lambda: None) -> None:
         self.source: vp.sessions.ViewingSource | None = None
         self.error = ""
         self.wanted = 0
@@ -58,6 +59,7 @@ class Desk:
         self.stride = 1
         self._opener = opener
         self._tell = tell
+        self._ended = ended
         self._news = threading.Condition()
         self._pending: int | None = None
         self._serving: int | None = None
@@ -112,6 +114,11 @@ class Desk:
             self._quit = True
             self._news.notify_all()
 
+    def close(self) -> None:
+        """End the thread and wait for it."""
+        self.stop()
+        self.join()
+
     def join(self, seconds: float = 5.0) -> bool:
         """Wait for the thread; whether it has ended."""
         self._thread.join(seconds)
@@ -125,6 +132,12 @@ class Desk:
     # ---- the thread's side
 
     def _run(self) -> None:
+        try:
+            self._work()
+        finally:
+            self._ended()
+
+    def _work(self) -> None:
         try:
             source = self._opener(self._watch)
         except _GivenUpError:

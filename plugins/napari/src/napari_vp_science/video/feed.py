@@ -2,13 +2,11 @@
 
 from typing import Any
 
-from qtpy.QtCore import QObject
-
 from napari_vp_science.video.decoder import Decoder
 from napari_vp_science.video.layer_data import LayerData
 
 
-class LayerFeed(QObject):
+class LayerFeed:
     """Draws a layer again when a better picture for its current frame is ready.
 
     Args:
@@ -18,7 +16,6 @@ class LayerFeed(QObject):
     """
 
     def __init__(self, viewer: Any, alone: bool = False) -> None:
-        super().__init__()
         self.alone = alone
         self.layer: Any = None
         self.decoder: Decoder | None = None

@@ -33,6 +33,7 @@ class TimeLink(QObject):
     shown = Signal(int, bool)
     playing_changed = Signal(bool)
     speed_changed = Signal(float)
+    _drawn = Signal()
 
     def __init__(self, viewer: Any) -> None:
         super().__init__()
@@ -50,6 +51,8 @@ class TimeLink(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(_TICK_MS)
         self._timer.timeout.connect(self._tick)
+        # queued: a picture is taken in the middle of napari's drawing, where nobody should move anything
+        self._drawn.connect(self._displayed, Qt.ConnectionType.QueuedConnection)
         viewer.dims.events.point.connect(self._dims_moved)
 
     # ---- where we are
@@ -165,12 +168,11 @@ class TimeLink(QObject):
         """Belong to another recording from now on, and go to one of its frames."""
         self.stop()
         if self._decoder is not None:
-            self._decoder.displayed.disconnect(self._displayed)
+            self._decoder.displayed.disconnect(self._was_drawn)
         self._layer, self._decoder, self.times_s = layer, decoder, times_s
         self._last = -1
         if decoder is not None:
-            # queued: a picture is taken in the middle of napari's drawing, where nobody should move anything
-            decoder.displayed.connect(self._displayed, Qt.ConnectionType.QueuedConnection)
+            decoder.displayed.connect(self._was_drawn)
             self._move(frame)
             self._dims_moved()
 
@@ -180,6 +182,9 @@ class TimeLink(QObject):
         self._viewer.dims.events.point.disconnect(self._dims_moved)
 
     # ---- inside
+
+    def _was_drawn(self) -> None:
+        self._drawn.emit()
 
     def _axis(self) -> int:
         return int(self._viewer.dims.ndim - self._layer.ndim)  # napari aligns axes at the right

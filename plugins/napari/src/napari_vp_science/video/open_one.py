@@ -2,12 +2,12 @@
 
 from typing import Any
 
-from qtpy.QtCore import QObject, Signal
+from psygnal import Signal
 
 from napari_vp_science.video.decoder import Decoder
 
 
-class OpenOne(QObject):
+class OpenOne:
     """A recording that is open, or being opened.
 
     Attributes:
@@ -22,13 +22,12 @@ class OpenOne(QObject):
     told = Signal(object, str, object)
 
     def __init__(self, decoder: Decoder) -> None:
-        super().__init__()
         self.decoder = decoder
         self.frame = 0
         self.wanted_s: float | None = None
         self.told_slow = False
         self.adopted: Any = None
-        # Methods, not functions: Qt holds those of a QObject weakly, so that a decoder can be let go of.
+        # Methods, not functions: those are held weakly, so that a decoder can be let go of.
         decoder.opened.connect(self._opened)
         decoder.failed.connect(self._failed)
         decoder.progress.connect(self._progress)
