@@ -9,11 +9,11 @@ temporary folder, with the small untrained encoder.
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -35,23 +35,21 @@ def main() -> None:
     parser.add_argument("--themes", nargs="+", default=["dark", "light"])
     parser.add_argument("--only", nargs="+", default=[])
     arguments = parser.parse_args()
+    if sys.platform == "linux" and not os.environ.get("DISPLAY"):
+        sys.exit(on_virtual_screen())
     arguments.out.mkdir(parents=True, exist_ok=True)
-    with screen(), tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder:
         os.environ["NAPARI_CONFIG"] = str(Path(folder) / "settings.yaml")
         os.environ["VP_SCIENCE_CONFIG"] = str(Path(folder) / "config")
         Story(Path(folder) / "study", arguments.out, arguments.themes, arguments.only).run()
 
 
-@contextmanager
-def screen() -> Iterator[None]:
-    """A virtual screen where there is none."""
-    if sys.platform != "linux" or os.environ.get("DISPLAY"):
-        yield
-        return
+def on_virtual_screen() -> int:
+    """Run this script again where there is a screen; the screen outlives the window, as Qt wants it."""
     from pyvirtualdisplay.display import Display
 
     with Display(size=(WIDTH, HEIGHT)):
-        yield
+        return subprocess.run([sys.executable, *sys.argv]).returncode
 
 
 class Story:
@@ -96,7 +94,7 @@ class Story:
         page.form.load(page.form.settings() | {"model": "videoprism-tiny", "fps": 5.0})
         self.pause(1)
         page.start()
-        self.until(lambda: page.run.bar.value() > 15 or not page.running)
+        self.until(lambda: page.run.bar.value() > 0.15 * page.run.bar.maximum() > 0)
         self.shoot("embed")
         self.until(lambda: not page.running)
 
@@ -141,15 +139,24 @@ class Story:
         page = self.bench.review
         self.bench.pages.setCurrentWidget(page)
         self.until(lambda: page.review.queue is not None and page.review.queue.current is not None)
-        self.pause(2)
+        page.review.replay()
+        self.until(lambda: self.state.link.playing)
+        self.pause(1)
         self.state.link.stop()
         self.shoot("review")
         page.tabs.setCurrentWidget(page.look_next)
         self.pause(1)
+        page.look_next.start()
+        self.pause(12)
+        self.state.link.stop()
         self.shoot("look_next")
         page.tabs.setCurrentWidget(page.truth)
         self.pause(1)
+        page.truth.number.setValue(6)
+        page.truth.draw()
+        self.pause(3)
         self.shoot("ground_truth")
+        page.truth.start_anew()
         page.tabs.setCurrentWidget(page.review)
 
     def map(self) -> None:

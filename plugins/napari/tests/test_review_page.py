@@ -231,6 +231,7 @@ def test_a_recording_that_opens_later_plays_when_it_is_there(state):
     player.play("fly_2", 20.0, 22.0)
     assert not state.link.playing
     state.current = "fly_2"
+    state.recording_changed.emit("")  # it is being opened
     state.recording_changed.emit("fly_2")
     assert state.link.playing
     player.play("fly_1", 1.0, 2.0)

@@ -75,6 +75,29 @@ def test_the_whole_story(bench, qtbot, folder, tmp_path):
         again.close()
 
 
+def test_recordings_from_the_list_are_drawn_and_switched(make_napari_viewer_proxy, qtbot, tmp_path):
+    for name in ("one", "two"):
+        shutil.copy(vp.sample_recording(), tmp_path / f"{name}.mp4")
+    viewer = make_napari_viewer_proxy(show=True)
+    bench = open_workbench(viewer)
+    state = bench.state
+    state.open_recordings([tmp_path / "one.mp4", tmp_path / "two.mp4"])
+    for name, frame in (("one", 100), ("two", 200)):
+        state.show(name)
+        qtbot.waitUntil(lambda name=name: state.current == name and state.link.exact, timeout=LONG)
+        state.link.go(frame)
+        qtbot.waitUntil(lambda: state.link.exact, timeout=LONG)
+        (layer,) = viewer.layers
+        assert layer.name == name
+        assert viewer.screenshot(canvas_only=True, flash=False)[..., :3].max() > 150
+    state.show("one")
+    assert state.link.frame == 100
+    viewer.open(str(tmp_path / "two.mp4"), plugin="napari-vp-science")
+    qtbot.waitUntil(lambda: state.current == "two" and len(viewer.layers) == 1, timeout=LONG)
+    assert [one.id for one in state.session.recordings] == ["one", "two"]
+    bench.close_view()
+
+
 def embed(bench, qtbot):
     page = bench.embed
     bench.pages.setCurrentWidget(page)

@@ -212,7 +212,7 @@ class Workbench(QWidget):
 
     def _adopt(self, layer: Any) -> None:
         """A layer that our reader made becomes a recording; those that come together are added together."""
-        path = self.stage.adopt(layer)
+        path = self.stage.adopt(layer) if self.stage.can_adopt(layer) else None
         if path is None:
             return
         if not self._adopting:
@@ -225,7 +225,7 @@ class Workbench(QWidget):
         if not adopted or self._closed:
             return
         for _, layer in adopted:
-            if layer is not self.stage.layer and layer in self.viewer.layers:
+            if layer != self.stage.layer and layer in self.viewer.layers:  # either may be napari's proxy of it
                 self.viewer.layers.remove(layer)
         self.recordings.add([path for path, _ in adopted])
 

@@ -54,8 +54,8 @@ class MomentPlayer(QObject):
             self._state.recording_changed.disconnect(self._recording_changed)
 
     def _recording_changed(self, recording: str) -> None:
-        if self._moment is None:
-            return
+        if self._moment is None or not recording:
+            return  # "": a recording is being opened, perhaps the one that is waited for
         if recording != self._moment[0]:
             self._moment, self._waiting = None, False  # somebody went elsewhere
         elif self._waiting:

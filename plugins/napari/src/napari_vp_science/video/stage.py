@@ -80,6 +80,11 @@ class Stage(QObject):
         """Show a recording at a time."""
         self._show(recording_id, Path(path), float(time_s))
 
+    def can_adopt(self, layer: Any) -> bool:
+        """Whether a layer was made by the reader of this plugin (and not by the stage itself)."""
+        data = getattr(layer, "data", None)
+        return isinstance(data, LayerData) and data.feed is not None and layer != self._layer
+
     def adopt(self, layer: Any) -> Path | None:
         """Take over a layer that the reader of this plugin made; the path of its recording, None for other layers.
 
