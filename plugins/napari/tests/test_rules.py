@@ -14,6 +14,7 @@ import vp_science as vp
 
 PACKAGE = Path(__file__).resolve().parents[1] / "src" / "napari_vp_science"
 SOURCES = sorted(PACKAGE.rglob("*.py"))
+OWNED = {"QTimer", "QMenu", "QAction", "QShortcut", "QProcess", "QButtonGroup", "QObject", "QThread", "JobRunner"}
 NAMESPACES = ("maps", "plots", "search", "sessions")
 
 
@@ -54,6 +55,14 @@ def test_only_the_public_api_of_the_library_is_used(path):
             owner = node.value
             if isinstance(owner.value, ast.Name) and owner.value.id == "vp" and owner.attr in NAMESPACES:
                 assert node.attr in _names(f"vp_science.{owner.attr}"), f"{path.name}:{node.lineno} {node.attr}"
+
+
+@pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_timers_and_menus_belong_to_something(path):
+    """Qt ends them with it. What belongs to nothing is ended by Python: with PySide6 in any thread, which crashes."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            assert node.args or node.func.id not in OWNED, f"{path.name}:{node.lineno} {node.func.id}()"
 
 
 def _names(module):

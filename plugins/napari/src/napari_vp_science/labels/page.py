@@ -40,6 +40,7 @@ class LabelPage(QWidget):
         super().__init__()
         self.state, self.timeline = state, timeline
         self.labeller = Labeller(state, timeline)
+        self.labeller.setParent(self)  # Qt ends it with the page; Python might do so in any thread
         self._key_map = KeyMap()
         try:
             self._key_map = read_key_map()

@@ -34,7 +34,7 @@ class CropOverlay:
         self._layer: Shapes | None = None
         self._link: Any = None
         self._asked = 0
-        self._step = QTimer()
+        self._step = QTimer(background)
         self._step.setSingleShot(True)
         self._step.setInterval(_STEP_MS)
         self._step.timeout.connect(self._draw)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QTimer
+from qtpy.QtCore import QObject, QTimer
 
 if TYPE_CHECKING:
     from napari.layers import Shapes
@@ -67,14 +67,15 @@ class RegionLayer:
     Args:
         viewer: napari's viewer.
         changed: called with the region, or None when the rectangle was deleted or lies outside the frame.
+        parent: in whose life the layer is looked after.
     """
 
-    def __init__(self, viewer: Any, changed: Callable[[Region | None], None]) -> None:
+    def __init__(self, viewer: Any, changed: Callable[[Region | None], None], parent: QObject) -> None:
         self._viewer, self._changed = viewer, changed
         self._layer: Shapes | None = None
         self._frame_size = (0, 0)
         self._quiet = self._dragging = False
-        self._settle_soon = QTimer()
+        self._settle_soon = QTimer(parent)
         self._settle_soon.setSingleShot(True)
         self._settle_soon.setInterval(0)
         self._settle_soon.timeout.connect(self._settle)

@@ -29,7 +29,7 @@ class RegionBox(QWidget):
     def __init__(self, state: PanelState, background: Background) -> None:
         super().__init__()
         self._state, self._background = state, background
-        self._layer = RegionLayer(state.viewer, self._drawn)
+        self._layer = RegionLayer(state.viewer, self._drawn, self)
         self.text = hint()
         self.draw_button = button("Draw region", "Draw a rectangle on the frame; move and resize it as you like")
         self.remove_button = button("Remove", "Use all of the frame again")

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from qtpy.QtCore import QAbstractListModel, QModelIndex, Qt
+from qtpy.QtCore import QAbstractListModel, QModelIndex, QObject, Qt
 from qtpy.QtGui import QColor, QPixmap
 
 import vp_science as vp
@@ -14,8 +14,8 @@ _SWATCH = 12
 class QueueModel(QAbstractListModel):
     """Rows of a review queue."""
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self._queue: vp.sessions.ReviewQueue | None = None
         self._swatches: dict[str, QPixmap] = {}
         self._several = False

@@ -109,7 +109,7 @@ class ReviewTab(QWidget):
         inner.addWidget(self.estimate)
         self._build_bulk(inner)
         inner.addWidget(style.heading("Still to review"))
-        self.model = QueueModel()
+        self.model = QueueModel(self)
         self.list = QListView()
         self.list.setModel(self.model)
         self.list.setUniformItemSizes(True)

@@ -35,8 +35,8 @@ class TimeLink(QObject):
     speed_changed = Signal(float)
     _drawn = Signal()
 
-    def __init__(self, viewer: Any) -> None:
-        super().__init__()
+    def __init__(self, viewer: Any, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.speed = 1.0
         self.every_frame = False
         self.times_s = np.zeros(0)

@@ -46,10 +46,10 @@ class Stage(QObject):
     slow = Signal(str, float)
     progress = Signal(str, float)
 
-    def __init__(self, state: PanelState) -> None:
-        super().__init__()
+    def __init__(self, state: PanelState, parent: QObject | None = None) -> None:
+        super().__init__(parent)
         self.state = state
-        self.link = TimeLink(state.viewer)
+        self.link = TimeLink(state.viewer, self)
         self._open: OrderedDict[Path, OpenOne] = OrderedDict()
         self._leaving: list[Decoder] = []
         self._wanted: tuple[str, Path] | None = None
