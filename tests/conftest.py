@@ -5,12 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-# The suite runs on two cores beside other work: one XLA client per process, no preallocation games.
-os.environ.setdefault("JAX_PLATFORMS", "cpu")
-# Small models cost more to compile than to run; numbers are compared with golden ones as users compile them
-# (``fully_optimized`` in tests/encoder).
-os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
-
 # A suite that everybody relies on gives the same answer twice; HYPOTHESIS_PROFILE=explore looks for new examples.
 settings.register_profile("suite", derandomize=True)
 settings.register_profile("explore")
