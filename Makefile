@@ -25,9 +25,12 @@ screenshots: $(VENV)/.installed-dev
 	scripts/screen
 	$(BIN)/python docs/screenshots.py
 
+# Bytecode is kept whatever the shell says: dozens of processes start. Files come in the order of their folders, in which
+# no long one is last; xdist would begin with those of many tests and end with the few that take longest.
+test: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.installed-dev
 	scripts/screen
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: $(VENV)/.installed-dev
 	$(BIN)/ruff check .
