@@ -1,10 +1,11 @@
-"""What all tests of the checkout share, in ``tests`` and ``plugins``: how numbers are computed."""
+"""What all tests of the checkout share, in ``tests`` and ``plugins``: how numbers are computed, and examples drawn."""
 
 import os
 import shutil
 import tempfile
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small models cost more to compile than to run; numbers are compared with golden ones as users compile them
@@ -21,6 +22,12 @@ _OWN_FOLDER = None
 if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
     _OWN_FOLDER = os.environ["JAX_COMPILATION_CACHE_DIR"] = tempfile.mkdtemp(prefix="vp-science-compiled-")
     os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+
+# A suite that everybody relies on gives the same answer twice, also where other work slows it down (examples have no
+# deadline); HYPOTHESIS_PROFILE=explore looks for new examples.
+settings.register_profile("suite", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("explore", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 
 @pytest.hookimpl(trylast=True)

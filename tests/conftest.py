@@ -3,12 +3,6 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
-
-# A suite that everybody relies on gives the same answer twice; HYPOTHESIS_PROFILE=explore looks for new examples.
-settings.register_profile("suite", derandomize=True)
-settings.register_profile("explore")
-settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "suite"))
 
 # Helpers beside the golden files: pytest's importlib mode does not put folders on the path.
 sys.path.insert(0, str(Path(__file__).parent / "golden"))
