@@ -64,6 +64,7 @@ class Workbench(QWidget):
         self._build_bottom()
         self._closed = False
         self._labelled_before = False
+        self._window: QMainWindow | None = None
         self._adopting: list[tuple[Path, Any]] = []
         self.pages.currentChanged.connect(lambda _: self._leave_fields())
         self._connect_pages()
@@ -167,6 +168,7 @@ class Workbench(QWidget):
             docks = [dock for dock in window.findChildren(QDockWidget) if dock.isAncestorOf(self.bottom)]
             window.resizeDocks(docks, [int(window.height() * _BOTTOM_SHARE)] * len(docks), Qt.Orientation.Vertical)
             window.installEventFilter(self)
+            self._window = window
         if (problem := qt_problem()) is not None:
             self.state.message.emit(problem)
         for layer in list(self.viewer.layers):
@@ -243,7 +245,7 @@ class Workbench(QWidget):
 
     def eventFilter(self, watched: QObject, event: QEvent) -> bool:
         """The window closes: unless somebody keeps it open, this is the end."""
-        if event.type() == QEvent.Type.Close:
+        if event.type() == QEvent.Type.Close and not self._closed:
             window = watched
             QTimer.singleShot(0, lambda: self.close_view() if not window.isVisible() else None)
         return False
@@ -253,6 +255,9 @@ class Workbench(QWidget):
         if self._closed:
             return
         self._closed = True
+        if self._window is not None:
+            self._window.removeEventFilter(self)
+            self._window = None
         self.viewer.layers.events.inserted.disconnect(self._layer_inserted)
         self.background.close()
         views = (
