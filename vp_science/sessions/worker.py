@@ -158,7 +158,7 @@ def main() -> None:
     # Several workers share one GPU, and the window comes first where they share the processor.
     os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(5)
     out = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     serve(sys.stdin, out)

@@ -11,7 +11,7 @@ from qtpy.QtCore import QPoint, QPointF, Qt
 
 import vp_science as vp
 
-LONG = 120_000
+LONG = 300_000
 STUDY_FPS = 2
 
 
@@ -49,6 +49,7 @@ def label_by_keys(qtbot, workbench, key, start_s, stop_s):
     press(qtbot, workbench, key)
 
 
+@pytest.mark.timeout(900)
 def test_the_whole_story(bench, qtbot, folder, tmp_path):
     state = bench.state
     embed(bench, qtbot)
@@ -75,6 +76,7 @@ def test_the_whole_story(bench, qtbot, folder, tmp_path):
         again.close()
 
 
+@pytest.mark.timeout(900)
 def test_recordings_from_the_list_are_drawn_and_switched(make_napari_viewer_proxy, qtbot, tmp_path):
     for name in ("one", "two"):
         shutil.copy(vp.sample_recording(), tmp_path / f"{name}.mp4")
