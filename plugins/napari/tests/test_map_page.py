@@ -1,6 +1,6 @@
 """The map page: making maps, following the video, colors, choosing and labelling."""
 
-import map_study
+import panel_map_study
 import numpy as np
 import pytest
 from napari_vp_science.map.coloring import Classes, Scale
@@ -34,7 +34,7 @@ class Thumbnails(QObject):
 
 @pytest.fixture
 def state(tmp_path):
-    made = map_study.study_state(tmp_path)
+    made = panel_map_study.study_state(tmp_path)
     yield made
     made.close_session()
 
@@ -44,7 +44,7 @@ def open_page(qtbot, state):
     pages = []
 
     def make(runner=None, thumbnails=None):
-        page = MapPage(state, thumbnails, MapMaker(map_study.NearRunner() if runner is None else runner))
+        page = MapPage(state, thumbnails, MapMaker(panel_map_study.NearRunner() if runner is None else runner))
         qtbot.addWidget(page)
         page.resize(380, 700)
         page.show()
@@ -60,7 +60,7 @@ def open_page(qtbot, state):
 @pytest.fixture
 def page(state, open_page, qtbot):
     """A page with a map."""
-    map_study.write_map(state)
+    panel_map_study.write_map(state)
     made = open_page()
     qtbot.waitUntil(lambda: made.points is not None and made.shelf.status is not None, timeout=LONG)
     return made
@@ -94,7 +94,7 @@ def test_a_map_is_made_shown_at_once_and_found_again(open_page, state, qtbot):
 
 
 def test_stopped_in_the_layout_the_principal_components_stay(open_page, state, qtbot):
-    page = open_page(map_study.NearRunner(cancel=True))
+    page = open_page(panel_map_study.NearRunner(cancel=True))
     page.form.set_choices(CHOICES)
     with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page.make.click()
@@ -107,8 +107,8 @@ def test_stopped_in_the_layout_the_principal_components_stay(open_page, state, q
 
 
 def test_stopped_where_there_was_a_map_that_map_comes_back(open_page, state, qtbot):
-    path = map_study.write_map(state)
-    page = open_page(map_study.NearRunner(cancel=True))
+    path = panel_map_study.write_map(state)
+    page = open_page(panel_map_study.NearRunner(cancel=True))
     qtbot.waitUntil(lambda: page.points is not None, timeout=LONG)
     with qtbot.waitSignal(state_message(state), timeout=LONG):
         page.make.click()
@@ -139,8 +139,8 @@ def state_message(state):
 
 
 def test_without_tracks_it_says_to_embed(tmp_path, qtbot):
-    state = map_study.study_state(tmp_path, tracks=())
-    page = MapPage(state, None, MapMaker(map_study.NearRunner()))
+    state = panel_map_study.study_state(tmp_path, tracks=())
+    page = MapPage(state, None, MapMaker(panel_map_study.NearRunner()))
     qtbot.addWidget(page)
     with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page.make_map()
@@ -152,7 +152,7 @@ def test_without_tracks_it_says_to_embed(tmp_path, qtbot):
 def test_new_recordings_can_be_added_and_a_changed_one_asks_for_a_new_map(tmp_path, open_page, state, qtbot):
     track = state.session.folder / "tracks" / "rec2.embeddings.h5"
     aside = track.rename(tmp_path / "aside.h5")
-    map_study.write_map(state)
+    panel_map_study.write_map(state)
     aside.rename(track)
     page = open_page()
     qtbot.waitUntil(lambda: page.shelf.status is not None, timeout=LONG)
@@ -167,18 +167,18 @@ def test_new_recordings_can_be_added_and_a_changed_one_asks_for_a_new_map(tmp_pa
 
 
 def test_the_map_of_one_recording_is_another_one(page, state, qtbot):
-    map_study.show(state, "rec1", map_study.FakeLink())
-    map_study.write_map(state, "rec1")
+    panel_map_study.show(state, "rec1", panel_map_study.FakeLink())
+    panel_map_study.write_map(state, "rec1")
     page.scope.setCurrentIndex(page.scope.findData("this"))
     qtbot.waitUntil(lambda: page.points is not None and page.points.recordings == ("rec1",), timeout=LONG)
-    map_study.show(state, "rec2", state.link)
+    panel_map_study.show(state, "rec2", state.link)
     qtbot.waitUntil(lambda: page.points is None, timeout=LONG)
     page.scope.setCurrentIndex(page.scope.findData("all"))
     qtbot.waitUntil(lambda: page.points is not None and len(page.points.recordings) == 3, timeout=LONG)
 
 
 def test_a_damaged_map_is_said_and_can_be_made_anew(state, open_page, qtbot):
-    map_study.write_map(state).write_bytes(b"nothing")
+    panel_map_study.write_map(state).write_bytes(b"nothing")
     with qtbot.waitSignal(state_message(state), timeout=LONG) as told:
         page = open_page()
     assert "map.map.h5" in told.args[0]
@@ -190,13 +190,13 @@ def test_a_damaged_map_is_said_and_can_be_made_anew(state, open_page, qtbot):
 
 
 def test_the_marker_is_the_moment_on_screen(page, state):
-    link = map_study.FakeLink()
-    map_study.show(state, "rec1", link)
+    link = panel_map_study.FakeLink()
+    panel_map_study.show(state, "rec1", link)
     for frame in (0, 17, 64, 119):
         link.go(frame)
-        expected = page.points.at("rec1", frame / map_study.FPS)
+        expected = page.points.at("rec1", frame / panel_map_study.FPS)
         np.testing.assert_array_equal(page.scatter._marker, page.points.coordinates[expected])
-    map_study.show(state, "elsewhere", link)
+    panel_map_study.show(state, "elsewhere", link)
     assert page.scatter._marker is None
 
 
@@ -211,7 +211,7 @@ def test_a_click_on_a_point_shows_its_moment(page, state):
 
 
 def test_hovering_shows_a_picture_with_place_time_and_label(state, open_page, qtbot):
-    map_study.write_map(state)
+    panel_map_study.write_map(state)
     thumbnails = Thumbnails()
     page = open_page(thumbnails=thumbnails)
     qtbot.waitUntil(lambda: page.points is not None, timeout=LONG)
@@ -267,7 +267,7 @@ def test_while_nobody_looks_colors_wait(page, state):
 def test_predictions_scores_and_doubt_color_points(page, state):
     model = page.by.model()
     assert not model.item(page.by.findData("predictions")).isEnabled()
-    state.predictions = {"rec1": map_study.prediction("rec1")}
+    state.predictions = {"rec1": panel_map_study.prediction("rec1")}
     state.predictions_changed.emit()
     assert model.item(page.by.findData("predictions")).isEnabled()
     color_by(page, "predictions")
@@ -332,7 +332,7 @@ def test_a_lasso_chooses_moments_that_can_be_added_to_and_taken_from(page, state
 def test_moments_chosen_elsewhere_light_up_and_a_new_map_keeps_them(page, state, qtbot):
     state.choose_moments([("rec1", 1.0, 2.0), ("elsewhere", 0.0, 9.0)])
     np.testing.assert_array_equal(page.scatter._chosen, page.points.inside([("rec1", 1.0, 2.0)]))
-    map_study.write_map(state, seed=3, num_pca=3)
+    panel_map_study.write_map(state, seed=3, num_pca=3)
     page.shelf.look()
     old = page.points
     qtbot.waitUntil(lambda: page.points is not None and page.points is not old, timeout=LONG)
@@ -358,7 +358,7 @@ def test_the_selection_takes_a_label_as_one_step(page, state, qtbot):
 
 
 def test_borders_snap_to_the_frames_of_the_recording_on_screen(page, state):
-    map_study.show(state, "rec0", map_study.FakeLink())
+    panel_map_study.show(state, "rec0", panel_map_study.FakeLink())
     state.choose_moments([("rec0", 1.013, 2.029)])
     assert page.label_selection("groom")
     [bout] = state.labels.bouts("rec0")
