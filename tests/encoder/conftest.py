@@ -26,6 +26,7 @@ def fully_optimized():
     jax.clear_caches()
     yield
     jax.config.update("jax_disable_most_optimizations", before)
+    jax.clear_caches()  # nothing compiled the other way is left for later tests
 
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"

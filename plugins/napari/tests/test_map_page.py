@@ -1,7 +1,7 @@
 """The map page: making maps, following the video, colors, choosing and labelling."""
 
-import panel_map_study
 import numpy as np
+import panel_map_study
 import pytest
 from napari_vp_science.map.coloring import Classes, Scale
 from napari_vp_science.map.making import MapChoices, MapMaker
