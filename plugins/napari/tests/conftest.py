@@ -17,3 +17,17 @@ os.environ.setdefault("LIBGL_ALWAYS_SOFTWARE", "1")
 @pytest.fixture(autouse=True)
 def _own_settings(tmp_path_factory, monkeypatch):
     monkeypatch.setenv("VP_SCIENCE_CONFIG", str(tmp_path_factory.mktemp("config")))
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_module_is_compiled_in_two_threads():
+    """The library loads its modules when they are first used, and the tests check its types while they are compiled.
+
+    In CPython before 3.11.8 two threads that compile at once may get ``SystemError: AST constructor recursion depth
+    mismatch``. Without these checks nothing is compiled that way.
+    """
+    import vp_science as vp
+
+    for names in (vp, vp.sessions):
+        for name in names.__all__:
+            getattr(names, name)
