@@ -23,7 +23,7 @@ def _own_settings(tmp_path_factory, monkeypatch):
 def _no_module_is_compiled_in_two_threads():
     """The library loads its modules when they are first used, and the tests check its types while they are compiled.
 
-    In CPython before 3.11.8 two threads that compile at once may get ``SystemError: AST constructor recursion depth
+    With CPython 3.11.7 two threads that do so at once may get ``SystemError: AST constructor recursion depth
     mismatch``. Without these checks nothing is compiled that way.
     """
     import vp_science as vp
