@@ -154,13 +154,14 @@ def test_work_goes_on_after_a_pause(videos, tmp_path):
     timer = threading.Timer(0.2, lambda: (seen.append("resumed"), report.control("resume")))
 
     def pause(event):
-        if event.get("recording_done", 0) >= 20 and not seen:
+        if 0 < event.get("recording_done", 0) < event.get("recording_total", 0) and not seen:
             seen.append("paused")
             report.control("pause")
             timer.start()
 
     report.on = pause
     (result,) = embed(make_request(tmp_path / "t", videos[0]), report)["results"]
+    timer.join(20)
     assert seen == ["paused", "resumed"]
     assert result["status"] == "done"
 
