@@ -11,6 +11,9 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Small models cost more to compile than to run; numbers are compared with golden ones as users compile them
 # (``fully_optimized`` in tests/encoder).
 os.environ.setdefault("JAX_DISABLE_MOST_OPTIMIZATIONS", "1")
+# Kernels by the plain emitters of XLA, a program in one piece: a fifth of the time to compile, slower to run.
+# (tests/encoder/test_golden_as_users_compile.py goes without.)
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1")
 
 # Several processes share the cores already: threads that wait for each other only burn time.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"):

@@ -22,7 +22,7 @@ import av
 import numpy as np
 
 import vp_science as vp
-from vp_science.embedding import EmbedSettings, native_preprocess, plan_stream
+from vp_science.embedding.settings import EmbedSettings, native_preprocess, plan_stream
 from vp_science.recordings import DecodedFrame
 from vp_science.stream import embed_segments
 from vp_science.video.prefetch import prefetch

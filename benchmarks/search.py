@@ -6,7 +6,8 @@
 ``speed`` writes an index of random unit vectors, opens it in a new process (so that only the page cache of the system
 is warm), and times one query, ten at once, and everything after the scores: merging in time and the table. Beside it,
 what one would write down first: a product and a full sort. ``choices`` takes tracks of ``../shared/footage`` (as
-``benchmarks/real_footage.py`` leaves them) and prints the tables of docs/search.md.
+``benchmarks/proof/probes_on_footage.py`` leaves them in its ``--work`` folder, one folder for each encoder) and prints
+the tables of docs/search.md.
 """
 
 import argparse
@@ -23,6 +24,8 @@ import numpy as np
 
 FOOTAGE = Path(__file__).parents[2] / "shared" / "footage"
 ROUNDS = 7
+TOO_SHORT = ("kabr", "baboonland")
+"""Studies whose clips have one to three windows: nothing is left when the mean of a recording is subtracted."""
 
 
 def timed(run, rounds=ROUNDS):
@@ -131,7 +134,8 @@ def labelled(folder, footage):
     from vp_science.store.reader import open_embeddings
     from vp_science.timeline.ethogram import frame_edges
 
-    tracks = {track.recording_id: track for track in map(open_embeddings, find_tracks([folder]))}
+    folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith(TOO_SHORT)]
+    tracks = {track.recording_id: track for track in map(open_embeddings, find_tracks(folders))}
     segments = defaultdict(list)
     with (footage / "labels" / "segments.csv").open() as file:
         for row in csv.DictReader(file):

@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from vp_science import plots as plots
     from vp_science import search as search
     from vp_science import sessions as sessions
+    from vp_science import train as train
     from vp_science.annotating.run import annotate as annotate
     from vp_science.annotations.formats import read_annotations as read_annotations
     from vp_science.annotations.formats import write_annotations as write_annotations
     from vp_science.checkpoints.load import load_encoder as load_encoder
-    from vp_science.embedding import BatchError as BatchError
-    from vp_science.embedding import embed as embed
+    from vp_science.embedding.outcome import BatchError as BatchError
+    from vp_science.embedding.run import embed as embed
     from vp_science.encoder.config import EncoderConfig as EncoderConfig
     from vp_science.errors import VPScienceError as VPScienceError
-    from vp_science.pictures import PictureBook as PictureBook
     from vp_science.probes.bundle import load_probe as load_probe
     from vp_science.probes.bundle import save_probe as save_probe
     from vp_science.probes.evaluate import evaluate_probe as evaluate_probe
@@ -41,19 +41,18 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Annotations": "vp_science.timeline.annotations",
-    "BatchError": "vp_science.embedding",
+    "BatchError": "vp_science.embedding.outcome",
     "Behaviors": "vp_science.timeline.behaviors",
     "Embeddings": "vp_science.store.reader",
     "EncoderConfig": "vp_science.encoder.config",
     "Ethogram": "vp_science.timeline.ethogram",
     "FollowSettings": "vp_science.video.crop_path",
-    "PictureBook": "vp_science.pictures",
     "PostProcess": "vp_science.timeline.postprocess",
     "Preprocess": "vp_science.video.preprocess",
     "Probe": "vp_science.probes.probe",
     "VPScienceError": "vp_science.errors",
     "annotate": "vp_science.annotating.run",
-    "embed": "vp_science.embedding",
+    "embed": "vp_science.embedding.run",
     "evaluate_probe": "vp_science.probes.evaluate",
     "load_encoder": "vp_science.checkpoints.load",
     "load_probe": "vp_science.probes.bundle",
@@ -68,6 +67,7 @@ _HOME = {
     "search": "vp_science.search",
     "sessions": "vp_science.sessions",
     "text_scores": "vp_science.text",
+    "train": "vp_science.train",
     "window_samples": "vp_science.probes.samples",
     "write_annotations": "vp_science.annotations.formats",
 }

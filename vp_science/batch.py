@@ -1,23 +1,30 @@
 """Many recordings at once: what the inputs are, what their outputs are called, and the record of what happened."""
 
+import errno
 import glob
 import json
 import os
 import re
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal, Protocol, runtime_checkable
+from typing import IO, Literal, Protocol, runtime_checkable
 
-from vp_science.errors import SettingsError, StoreError
+from vp_science.errors import SettingsError
+from vp_science.store.files import explain_write_errors
 from vp_science.timeline.names import MEDIA_ENDINGS
 from vp_science.typing import JSON, StrPath
 
 MANIFEST = "manifest.jsonl"
+_WRITING_S = 0.05
 OUTPUT_ENDING = ".embeddings.h5"
+LOGITS_ENDING = ".logits.h5"
+"""Tracks that fine-tuned models make: logits, which are no embeddings, so that nobody takes them for such."""
 
+_PARTIAL = (".embeddings.partial", ".logits.partial")
 PICTURE_ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 
 Status = Literal["done", "skipped", "failed"]
@@ -120,7 +127,7 @@ def _file(path: Path) -> list[BatchItem]:
 
 def _below(folder: Path) -> list[BatchItem]:
     items: list[BatchItem] = []
-    for parent, names in _walk(folder):
+    for parent, names in walk_folders(folder):
         files = sorted((name for name in names if not name.startswith(".") and not _is_ours(name)), key=natural_key)
         here = Path(parent)
         if _holds_pictures_only(files):
@@ -135,7 +142,7 @@ def _below(folder: Path) -> list[BatchItem]:
     return [item for item in items if item.path not in holders]
 
 
-def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
+def walk_folders(folder: Path) -> Iterator[tuple[str, list[str]]]:
     """Walk in natural order through links too (labs keep recordings on other disks), but through no folder twice.
 
     Raises:
@@ -153,7 +160,7 @@ def _walk(folder: Path) -> Iterator[tuple[str, list[str]]]:
             continue
         seen.add(real)
         folders[:] = sorted(
-            (name for name in folders if not name.startswith(".") and not name.endswith(".embeddings.partial")),
+            (name for name in folders if not name.startswith(".") and not name.endswith(_PARTIAL)),
             key=natural_key,
         )
         yield parent, names
@@ -167,7 +174,7 @@ def _holds_pictures_only(names: Sequence[str]) -> bool:
 
 
 def _is_ours(name: str) -> bool:
-    return name.endswith((OUTPUT_ENDING, ".ethogram.h5", ".ethogram.nwb")) or name == MANIFEST
+    return name.endswith((OUTPUT_ENDING, LOGITS_ENDING, ".ethogram.h5", ".ethogram.nwb")) or name == MANIFEST
 
 
 def _unique_names(items: list[BatchItem]) -> list[BatchItem]:
@@ -209,18 +216,35 @@ def append_manifest(folder: Path, result: ManifestEntry, facts: dict[str, JSON])
     """Add one line to the manifest of a batch; several processes may append to the same file.
 
     Raises:
-        StoreError: when it cannot be written.
+        StoreError: when it cannot be written; nothing of the line is left then.
     """
     path = folder / MANIFEST
-    line = json.dumps(result.to_json() | facts, ensure_ascii=False) + "\n"
-    try:
+    text = json.dumps(result.to_json() | facts, ensure_ascii=False) + "\n"
+    # Names that are not Unicode become escapes, which are JSON.
+    line = text.encode("utf-8", "backslashreplace")
+    with explain_write_errors(path):
         folder.mkdir(parents=True, exist_ok=True)
         # One write in append mode: lines of processes that share the file never mix.
-        with path.open("ab", buffering=0) as file:
-            # Names that are not Unicode become escapes, which are JSON.
-            file.write(line.encode("utf-8", "backslashreplace"))
+        with path.open("a+b", buffering=0) as file:
+            if _ends_in_half_a_line(file):
+                line = b"\n" + line  # what a power cut left must not swallow this one
+            written = file.write(line)
+            if written < len(line):  # a full disk takes what fits, without an error
+                if file.tell() == os.fstat(file.fileno()).st_size:
+                    file.truncate(file.tell() - written)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
             os.fsync(file.fileno())
-    except OSError as error:
-        raise StoreError(
-            f"cannot write {path} ({error.strerror}): expected a folder with room that you may write to"
-        ) from error
+
+
+def _ends_in_half_a_line(file: IO[bytes]) -> bool:
+    """Whether the last line has no end and nobody is writing it."""
+    size = -1
+    while (now := file.seek(0, os.SEEK_END)) > 0:
+        file.seek(now - 1)
+        if file.read(1) == b"\n":
+            return False
+        if now == size:
+            return True
+        size = now
+        time.sleep(_WRITING_S)
+    return False

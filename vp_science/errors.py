@@ -47,6 +47,14 @@ class BenchError(VPScienceError):
     """The data of a benchmark are not laid out as their download, or its protocol cannot be followed with them."""
 
 
+class TrainError(VPScienceError):
+    """A training that cannot go on: no longer finite, stopped from outside, or its folder cannot be written or read."""
+
+
+class ClusterError(VPScienceError):
+    """The workers or the scheduler of a cluster cannot be had, or cannot work on this batch."""
+
+
 class SettingsError(VPScienceError):
     """Settings that contradict each other, or the settings of an existing file."""
 

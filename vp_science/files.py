@@ -1,8 +1,9 @@
-"""Files that are complete or not there, and the hash that identifies one."""
+"""Files that are complete or not there, the hash that identifies one, and where files of this user lie."""
 
 import hashlib
 import os
 import secrets
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -51,3 +52,28 @@ def hash_file(path: StrPath) -> str:
     """sha256 (hex) of a whole file."""
     with Path(path).open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def user_folder() -> Path:
+    """Where this user's settings of vp-science lie (``VP_SCIENCE_CONFIG`` says another place)."""
+    if given := os.environ.get("VP_SCIENCE_CONFIG"):
+        return Path(given)
+    if os.name == "nt":
+        base = Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming"))
+    else:
+        base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+    return base / "vp-science"
+
+
+def user_cache_folder() -> Path:
+    """Where this user's caches of vp-science lie (below ``VP_SCIENCE_CONFIG`` where that is set).
+
+    Everything in it may be deleted at any time.
+    """
+    if os.environ.get("VP_SCIENCE_CONFIG"):
+        return user_folder() / "cache"
+    if os.name == "nt":
+        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "vp-science" / "cache"
+    if sys.platform == "darwin":
+        return Path.home() / "Library" / "Caches" / "vp-science"
+    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vp-science"

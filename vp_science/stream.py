@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt8
 
-from vp_science.encoder.config import EncoderConfig
-from vp_science.encoder.family import VideoModel
+from vp_science.encoder.config import EncoderConfig, FineTunedConfig
+from vp_science.encoder.family import TrackModel
+from vp_science.encoder.fine_tuned import FineTunedModel
 from vp_science.errors import SettingsError, StoreError
 from vp_science.recordings import DecodedFrame, Recording
 from vp_science.timeline.grid import SampleGrid, Windows
@@ -112,6 +113,8 @@ def check_spatial_pool(spatial_pool: int, config: EncoderConfig, preprocess: Pre
     Raises:
         SettingsError: naming the values that would work.
     """
+    if isinstance(config, FineTunedConfig) and spatial_pool != 1:
+        raise SettingsError(f"spatial_pool: expected 1 with a fine-tuned model, found {spatial_pool}: leave it out")
     rows, columns = preprocess.height // config.patch_size, preprocess.width // config.patch_size
     fitting = [k for k in (1, 2, 4, 8, 16) if rows % k == 0 and columns % k == 0]
     if spatial_pool not in fitting:
@@ -121,7 +124,7 @@ def check_spatial_pool(spatial_pool: int, config: EncoderConfig, preprocess: Pre
         )
 
 
-def choose_execution(encoder: VideoModel, preprocess: Preprocess, num_frames: int) -> Execution:
+def choose_execution(encoder: TrackModel, preprocess: Preprocess, num_frames: int) -> Execution:
     """Group sizes for the default device: small on a CPU, as large as a quarter of the free memory on a GPU."""
     config = encoder.config
     device = jax.devices()[0]
@@ -143,14 +146,14 @@ def _free_bytes(stats: Mapping[str, int] | None) -> int:
 
 
 @jax.jit
-def _spatial_step(encoder: VideoModel, frames: UInt8[Array, "f h w 3"]) -> Float[Array, "f n d"]:
+def _spatial_step(encoder: TrackModel, frames: UInt8[Array, "f h w 3"]) -> Float[Array, "f n d"]:
     tokens: Array = encoder.spatial(frames.astype(jnp.float32) / 255.0)
     return tokens
 
 
 @partial(jax.jit, static_argnames=("frames_per_window", "rows", "columns", "spatial_pool"))
 def _temporal_step(
-    encoder: VideoModel,
+    encoder: TrackModel,
     groups: tuple[Float[Array, "f n d"], ...],
     starts: Int[Array, " w"],
     owned: Int[Array, " o"],
@@ -159,10 +162,16 @@ def _temporal_step(
     rows: int,
     columns: int,
     spatial_pool: int,
-) -> tuple[Float[Array, "o kk d"], Float[Array, "w d"]]:
-    """Run windows and keep one pooled row per owned frame (``owned`` indexes window-major frames) and window."""
+) -> tuple[Float[Array, "o kk e"], Float[Array, "w e"]]:
+    """Run windows and keep one pooled row per owned frame (``owned`` indexes window-major frames) and window.
+
+    The rows of a fine-tuned model are its logits; that of a window is their mean.
+    """
     queue = jnp.concatenate(groups)
     clips = queue[starts[:, None] + jnp.arange(frames_per_window)]
+    if isinstance(encoder, FineTunedModel):
+        logits: Array = encoder.frame_logits(clips)
+        return logits.reshape(-1, 1, logits.shape[-1])[owned], logits.mean(axis=1)
     tokens = encoder.temporal(clips)
     w, t, _, d = tokens.shape
     k = spatial_pool
@@ -174,7 +183,7 @@ def _temporal_step(
 class _SpatialQueue:
     """Spatial tokens of the last few frame groups, filled from the decoder as they are needed."""
 
-    encoder: VideoModel
+    encoder: TrackModel
     plan: StreamPlan
     frames: Iterator[DecodedFrame]
     next_grid: int
@@ -248,7 +257,7 @@ def _first_grid(plan: StreamPlan, first_segment: int) -> int:
 
 def embed_segments(
     recording: Recording,
-    encoder: VideoModel,
+    encoder: TrackModel,
     plan: StreamPlan,
     *,
     first_segment: int = 0,
@@ -262,7 +271,7 @@ def embed_segments(
 
     Args:
         recording: where the frames come from.
-        encoder: what turns them into tokens.
+        encoder: what turns them into tokens, or logits.
         plan: grid, windows and how the work is cut.
         first_segment: segments before it are on disk already.
         on_frames: called with the number of grid frames that were finished since the last call.
@@ -290,7 +299,7 @@ def _one_behind(results: Iterator[tuple[Array, ...]]) -> Iterator[tuple[np.ndarr
         yield tuple(np.asarray(array) for array in pending.popleft())
 
 
-def _run_group(encoder: VideoModel, plan: StreamPlan, queue: _SpatialQueue, group: int) -> tuple[Array, Array]:
+def _run_group(encoder: TrackModel, plan: StreamPlan, queue: _SpatialQueue, group: int) -> tuple[Array, Array]:
     """Dispatch one window group: rows for the frames it owns (padded) and for its windows (padded)."""
     windows = plan.group_windows(group)
     width, length = plan.execution.windows_per_group, plan.frames_per_window

@@ -15,8 +15,8 @@ from jaxtyping import Float32
 
 from vp_science.checkpoints.load import load_encoder
 from vp_science.checkpoints.registry import PRESETS
-from vp_science.checkpoints.tokenizer import TextWarning, Tokenizer, load_tokenizer
-from vp_science.embedding import checkpoint_identity, checkpoint_seed
+from vp_science.checkpoints.tokenizer import TextWarning, Tokenizer, default_tokenizer, load_tokenizer
+from vp_science.embedding.identity import checkpoint_identity, checkpoint_seed
 from vp_science.encoder.config import VideoTextConfig, read_config
 from vp_science.encoder.video_text import VideoTextModel
 from vp_science.errors import CheckpointError, SettingsError
@@ -49,7 +49,7 @@ def text_scores(
         texts: sentences, for example ``["a mouse grooming", "a mouse rearing"]``.
         model: the model, if it is loaded already; None loads the one that the track was made with.
         weights: its weights, where they are in a file of your own.
-        tokenizer: a SentencePiece file or a loaded one; None takes that of the released models.
+        tokenizer: a SentencePiece file or a loaded one; None takes the one that belongs to the model.
         offline: never download.
 
     Returns:
@@ -91,7 +91,7 @@ def embed_texts(
         texts: sentences; longer ones than 64 pieces are cut with a warning.
         source: the model, or a track, whose model is loaded.
         weights: its weights, where they are in a file of your own.
-        tokenizer: a SentencePiece file or a loaded one; None takes that of the released models.
+        tokenizer: a SentencePiece file or a loaded one; None takes the one that belongs to the model.
         offline: never download.
 
     Raises:
@@ -99,7 +99,7 @@ def embed_texts(
         CheckpointError: when the model or tokenizer cannot be had, or does not fit.
     """
     model = source if isinstance(source, VideoTextModel) else load_text_model(source, weights=weights, offline=offline)
-    chosen = tokenizer if isinstance(tokenizer, Tokenizer) else load_tokenizer(tokenizer, offline=offline)
+    chosen = _tokenizer(tokenizer, model.config, offline)
     if chosen.size > model.config.vocabulary_size:
         raise CheckpointError(
             f"{chosen.path}: expected a tokenizer with at most the {model.config.vocabulary_size} pieces that "
@@ -110,6 +110,14 @@ def embed_texts(
     ids, valid = chosen(texts)
     batches = [slice(first, first + _BATCH) for first in range(0, len(ids), _BATCH)]
     return np.concatenate([np.asarray(model.embed_text(ids[rows], valid[rows]), np.float32) for rows in batches])
+
+
+def _tokenizer(given: Tokenizer | StrPath | None, config: VideoTextConfig, offline: bool) -> Tokenizer:
+    if isinstance(given, Tokenizer):
+        return given
+    if given is None:
+        return default_tokenizer(config.vocabulary_size, offline=offline)
+    return load_tokenizer(given, offline=offline)
 
 
 def load_text_model(track: EmbeddingTable, *, weights: StrPath | None = None, offline: bool = False) -> VideoTextModel:

@@ -1,13 +1,22 @@
-"""The encoder that a probe was trained with: loaded when the first recording needs it, and checked."""
+"""What makes the tracks of a probe, its encoder or its own model: loaded when a recording needs it, and checked."""
 
 import threading
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from vp_science.checkpoints.load import load_encoder
-from vp_science.embedding import EmbedSettings, check_settings, checkpoint_identity, checkpoint_seed
-from vp_science.encoder.family import VideoModel
-from vp_science.errors import ProbeError, SettingsError, VPScienceError
+from vp_science.checkpoints.model_folder import find_trained, where_to_put
+from vp_science.checkpoints.registry import is_model_name
+from vp_science.embedding.identity import checkpoint_identity, checkpoint_seed
+from vp_science.embedding.settings import EmbedSettings, check_settings
+from vp_science.encoder.config import read_config
+from vp_science.encoder.family import TrackModel
+from vp_science.encoder.fine_tuned import FineTunedModel
+from vp_science.errors import CheckpointError, ProbeError, SettingsError, VPScienceError
+from vp_science.probes.fine_tuned import build_model, load_base
+from vp_science.probes.fine_tuned_parts import needs_base
+from vp_science.probes.heads.fine_tuned import FineTunedHead
+from vp_science.probes.probe import Probe
 from vp_science.store.provenance import json_differences, plain_json
 from vp_science.typing import StrPath
 from vp_science.video.crop_path import FollowSettings
@@ -24,12 +33,13 @@ def embed_settings(settings: dict[str, Any]) -> EmbedSettings:
         ProbeError: when they are not settings of this version.
     """
     try:
-        preprocess = settings["preprocess"]
+        preprocess, fine_tuned = settings["preprocess"], "readout" in settings["encoder_config"]
         return EmbedSettings(
             fps=settings["sample_fps"],
             num_frames=settings["num_frames"],
             stride=settings["stride"],
             spatial_pool=settings["spatial_pool"],
+            dtype="float32" if fine_tuned else "float16",  # a few logits need little room
             preprocess=Preprocess(preprocess["height"], preprocess["width"], preprocess["fit"]),
         )
     except (KeyError, TypeError, SettingsError) as error:
@@ -63,28 +73,37 @@ def follow_settings(settings: dict[str, Any]) -> FollowSettings | None:
 
 @dataclass(eq=False)
 class EncoderFor:
-    """Gives the encoder that fits a probe.
+    """Gives the encoder that fits a probe; of a fine-tuned probe, its own model.
 
     Attributes:
         settings: ``Probe.track_settings_``.
-        given: an encoder that the caller has already.
-        model: its name; None takes that of the probe.
+        own: the head of a fine-tuned probe; None for probes on tracks of an encoder. Of a fine-tuned probe, the
+            following are about the encoder that it stands on.
+        given: an encoder (or the fine-tuned model) that the caller has already.
+        model: its name, or the folder of a training; None takes that of the probe.
         weights: a weights file instead of the released ones.
         precision: operand type of matrix products.
         offline: never download.
     """
 
     settings: dict[str, Any]
-    given: VideoModel | None = None
-    model: str | None = None
+    own: FineTunedHead | None = None
+    given: TrackModel | None = None
+    model: StrPath | None = None
     weights: StrPath | None = None
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     offline: bool = False
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _loaded: VideoModel | None = None
+    _loaded: TrackModel | None = None
     _failed: VPScienceError | None = None
 
-    def get(self) -> VideoModel:
+    @classmethod
+    def of(cls, probe: Probe, **options: Any) -> "EncoderFor":
+        """For a fitted probe; options are the other attributes."""
+        head = probe.head_
+        return cls(probe.track_settings_, head if isinstance(head, FineTunedHead) else None, **options)
+
+    def get(self) -> TrackModel:
         """The encoder; loaded once.
 
         Raises:
@@ -97,23 +116,41 @@ class EncoderFor:
                 raise self._failed
             if self._loaded is None:
                 try:
-                    self._loaded = self._checked(self.given or self._load())
+                    self._loaded = self._checked(self._load() if self.own is None else self._own_model(self.own))
                 except VPScienceError as error:
                     self._failed = error
                     raise
             return self._loaded
 
-    def _load(self) -> VideoModel:
-        seed = checkpoint_seed(self.settings.get("checkpoint"))
-        if seed is not None and self.weights is None:
-            return load_encoder(self._name, precision=self.precision, seed=seed, offline=self.offline)
-        return load_encoder(self._name, self.weights, self.precision, offline=self.offline)
+    def _own_model(self, head: FineTunedHead) -> FineTunedModel:
+        base = self.given
+        if isinstance(base, FineTunedModel):
+            return base
+        if base is None and needs_base(head.parts):
+            base = load_base(
+                head.parts, model=self.model, weights=self.weights, precision=self.precision, offline=self.offline
+            )
+        return build_model(head, base, self.precision)
 
-    @property
-    def _name(self) -> str:
-        return self.model or str(self.settings.get("model"))
+    def _load(self) -> TrackModel:
+        if self.given is not None:
+            return self.given
+        if self.model is not None:
+            return load_encoder(self.model, self.weights, self.precision, offline=self.offline)
+        seed, name = checkpoint_seed(self.settings.get("checkpoint")), str(self.settings.get("model"))
+        # A name that comes with a probe is never taken for a path.
+        model = name if is_model_name(name) else read_config(self.settings["encoder_config"])
+        if self.weights is not None:
+            return load_encoder(model, self.weights, self.precision, offline=self.offline)
+        if seed is None and not isinstance(model, str):
+            checkpoint = str(self.settings.get("checkpoint"))
+            trained = find_trained(checkpoint)
+            if trained is None:
+                raise CheckpointError(f"this probe reads tracks of another model: {where_to_put(name, checkpoint)}")
+            return load_encoder(trained, None, self.precision)
+        return load_encoder(model, None, self.precision, seed=seed, offline=self.offline)
 
-    def _checked(self, encoder: VideoModel) -> VideoModel:
+    def _checked(self, encoder: TrackModel) -> TrackModel:
         facts = {
             "model": encoder.info.name,
             "checkpoint": checkpoint_identity(encoder),

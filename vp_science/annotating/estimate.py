@@ -15,7 +15,10 @@ from vp_science.annotating.flight import AnnotateFlight
 from vp_science.annotating.job import AnnotateJob, Decision
 from vp_science.annotating.results import AnnotateResult
 from vp_science.batch import MANIFEST, BatchItem
-from vp_science.embedding import EmbedSettings, describe_failure, plan_stream
+from vp_science.embedding.outcome import describe_failure
+from vp_science.embedding.settings import EmbedSettings, plan_stream
+from vp_science.encoder.config import read_config
+from vp_science.encoder.family import track_width
 from vp_science.recordings import Recording
 from vp_science.store.reader import open_embeddings
 from vp_science.stream import embed_segments
@@ -97,7 +100,7 @@ def _cost(job: AnnotateJob, recording: Recording, decision: Decision, rates: Rat
         if rates.embed_fps is None:
             rates.embed_fps, rates.source = _measure_embedding(job, part), f"measured on the first frames of {part.id}"
         all_grid, seconds = all_grid + grid, seconds + grid / rates.embed_fps
-        num_bytes += _track_bytes(grid, settings, int(job.probe.track_settings_["encoder_config"]["model_dim"]))
+        num_bytes += _track_bytes(grid, settings, track_width(read_config(job.probe.track_settings_["encoder_config"])))
     return seconds, num_bytes, all_grid
 
 

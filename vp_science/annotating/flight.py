@@ -10,8 +10,10 @@ from pathlib import Path
 from vp_science.annotating.job import AnnotateJob, Decision
 from vp_science.annotating.outputs import Place, as_annotations, find_place, nwb_path, read_all, write_nwb
 from vp_science.annotating.results import AnnotateResult, count_behaviors
-from vp_science.batch import BatchItem, EmbedResult, append_manifest
-from vp_science.embedding import SOFTWARE, EmbedWork, describe_failure, manifest_facts
+from vp_science.batch import BatchItem, EmbedResult
+from vp_science.embedding.identity import SOFTWARE
+from vp_science.embedding.job import EmbedWork
+from vp_science.embedding.outcome import describe_failure
 from vp_science.journal.log import recover
 from vp_science.recordings import Fingerprint, Recording
 from vp_science.timeline.annotations import Annotations
@@ -151,7 +153,7 @@ class AnnotateFlight:
         for work in self.works:
             done.append(replace(job.complete(work), seconds=self.seconds / len(self.works)))
             work.close()
-            append_manifest(job.folder, done[-1], manifest_facts(job.encoder))
+            self.job.note_track(job.folder, done[-1], job.facts)
         paths = [result.output for result in done if result.output is not None]
         self.result = replace(
             self.result,
@@ -165,9 +167,10 @@ class AnnotateFlight:
         name, probe = recording.id, self.job.probe
         if self.job.nwb:
             path = nwb_path(name, probe.id, self.job.out)
-            if self.result.status == "done" or not path.exists():
+            facts = self.job.nwb_facts.get(name)
+            if self.result.status == "done" or not path.exists() or (facts is not None and not facts.are_in(path)):
                 steps = {"steps": probe.postprocess_.explain(), "postprocess": probe.postprocess_.to_json()}
-                write_nwb(annotations, path, recording, self.source, json.dumps(steps))
+                write_nwb(annotations, path, recording, self.source, json.dumps(steps), facts)
             self.result = replace(self.result, nwb=path)
         self.job.tables[name] = annotations
         if recording.path is not None:

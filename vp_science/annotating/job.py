@@ -2,7 +2,7 @@
 
 import json
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,13 @@ import numpy as np
 
 from vp_science.animals import Poses, Subjects, follow_animals, pose_file_of
 from vp_science.annotating.encoder_for import EncoderFor, embed_settings
+from vp_science.annotating.nwb_facts import NwbFacts
 from vp_science.annotating.outputs import Place
 from vp_science.annotating.results import Action, AnnotateProgress
-from vp_science.annotating.tracks import TrackIndex, stream_of
-from vp_science.embedding import SOFTWARE, EmbedJob
+from vp_science.annotating.tracks import TrackIndex, stream_of, track_place
+from vp_science.batch import EmbedResult, append_manifest
+from vp_science.embedding.identity import SOFTWARE
+from vp_science.embedding.job import EmbedJob
 from vp_science.errors import ProbeError, StoreError
 from vp_science.probes.bundle import describe
 from vp_science.probes.probe import Probe
@@ -26,6 +29,7 @@ from vp_science.store.reader import open_embeddings
 from vp_science.timeline.aggregate import to_frames
 from vp_science.timeline.annotations import Annotations
 from vp_science.timeline.ethogram import Ethogram
+from vp_science.typing import JSON
 from vp_science.video.crop_path import FollowSettings
 from vp_science.video.follow import FollowedRecording
 
@@ -85,11 +89,14 @@ class AnnotateJob:
         reading: options of ``open_recording``.
         in_place: write into HDF5 recordings.
         nwb: also write an NWB file per recording.
+        nwb_facts: what these files say about animals and sessions, by recording id.
         overwrite: replace results that belong to another recording, and tracks made with other settings.
         progress: is told about the work.
         follow: for a probe that follows animals: where they are; None takes the tracks that are there.
         tables: bouts of all recordings so far, for the tables of the whole study.
         media: where the recordings lie, by id.
+        note_track: takes a line for the manifest of the tracks: folder, result, facts.
+        between_segments: see ``EmbedJob``.
     """
 
     probe: Probe
@@ -99,18 +106,26 @@ class AnnotateJob:
     reading: dict[str, Any]
     in_place: bool = False
     nwb: bool = False
+    nwb_facts: dict[str, NwbFacts] = field(default_factory=dict)
     overwrite: bool = False
     progress: AnnotateProgress | None = None
     follow: Follow | None = None
     tables: dict[str, Annotations] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)
+    note_track: Callable[[Path, EmbedResult, dict[str, JSON]], None] = append_manifest
+    between_segments: Callable[[], None] | None = None
     _embedder: EmbedJob | None = None
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
     @property
+    def facts(self) -> dict[str, JSON]:
+        """What a line of the manifest says beside the result."""
+        return {"probe": self.probe.id, "software": SOFTWARE}
+
+    @property
     def embeddings(self) -> Path:
         """Where tracks go that were not there."""
-        return self.out / "embeddings"
+        return track_place(self.out, self.probe)[0]
 
     def embedder(self) -> EmbedJob:
         """Embeds recordings as the probe wants them; loads the encoder.
@@ -127,6 +142,8 @@ class AnnotateJob:
                     self.reading,
                     self.overwrite,
                     self.progress,  # type: ignore[arg-type]  # embedding never ends a recording here
+                    track_place(self.out, self.probe)[1],
+                    self.between_segments,
                 )
             return self._embedder
 
@@ -199,7 +216,8 @@ class AnnotateJob:
                 states = self.probe.states(scores, recording.time_s)
                 names = (recording.id, track.subject, track.target)
                 made_from.append({"subject": track.subject, **track.provenance.to_json()})
-            ethograms.append(Ethogram(self.probe.behaviors_, recording.time_s, states, scores, *names))
+            source = f"model:{self.probe.id}"
+            ethograms.append(Ethogram(self.probe.behaviors_, recording.time_s, states, scores, *names, source=source))
         return Annotated(self.probe.id, recording.id, ethograms, self._provenance(recording, fingerprint, made_from))
 
     def _provenance(self, recording: Recording, fingerprint: Fingerprint, tracks: list[JSONDict]) -> JSONDict:

@@ -11,6 +11,7 @@ import h5py
 import numpy as np
 
 from vp_science.annotating.in_place import write_in_place
+from vp_science.annotating.nwb_facts import NwbFacts
 from vp_science.annotations.formats import read_annotations, write_annotations
 from vp_science.batch import MANIFEST
 from vp_science.errors import StoreError
@@ -115,7 +116,14 @@ def nwb_path(recording_id: str, probe_id: str, out: Path) -> Path:
     return out / f"{recording_id}.{group_name(probe_id)}{NWB_SUFFIX}"
 
 
-def write_nwb(annotations: Annotations, path: Path, recording: Recording, source: Path | None, parameters: str) -> None:
+def write_nwb(
+    annotations: Annotations,
+    path: Path,
+    recording: Recording,
+    source: Path | None,
+    parameters: str,
+    facts: NwbFacts | None = None,
+) -> None:
     """Write a small NWB file with the bouts, which links to the video where there is one.
 
     Args:
@@ -124,6 +132,7 @@ def write_nwb(annotations: Annotations, path: Path, recording: Recording, source
         recording: gives the times of the video.
         source: what was given as the recording; an NWB file there says when its clock began.
         parameters: how the predictions were made; JSON.
+        facts: what a table says about the animal and the session.
 
     Raises:
         AnnotationError: when NWB cannot hold them.
@@ -131,6 +140,7 @@ def write_nwb(annotations: Annotations, path: Path, recording: Recording, source
     """
     from vp_science.annotations import nwb
 
+    facts = facts or NwbFacts()
     media = recording.path
     linked = media is not None and media.is_file() and not h5py.is_hdf5(media)
     with explain_write_errors(path):
@@ -139,7 +149,9 @@ def write_nwb(annotations: Annotations, path: Path, recording: Recording, source
             path,
             annotations,
             recording.id,
-            session_start_time=_session_start(source),
+            session_start_time=facts.start or _session_start(source),
+            subject=facts.subject,
+            session=facts.session,
             media=media.absolute() if linked and media is not None else None,
             time_s=recording.time_s if linked else None,
             parameters=parameters,

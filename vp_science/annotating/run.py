@@ -3,22 +3,27 @@
 import json
 import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from vp_science.animals import Poses, Subjects
+from vp_science.annotating.elsewhere import annotate_elsewhere
 from vp_science.annotating.encoder_for import EncoderFor, embed_settings, follow_settings
 from vp_science.annotating.estimate import Rates, estimate
 from vp_science.annotating.flight import AnnotateFlights
 from vp_science.annotating.job import AnnotateJob, Follow
+from vp_science.annotating.nwb_facts import read_nwb_facts
 from vp_science.annotating.outputs import BORIS_PROJECT, write_boris, write_study_table
 from vp_science.annotating.results import AnnotateError, AnnotateProgress, AnnotateResult, summarise
-from vp_science.annotating.tracks import TrackIndex
+from vp_science.annotating.tracks import TrackIndex, track_place
 from vp_science.batch import BatchItem, append_manifest, natural_key
-from vp_science.embedding import SOFTWARE, collect_recordings
-from vp_science.encoder.family import VideoModel
+from vp_science.cluster.place import Cluster, ClusterLike, as_cluster
+from vp_science.embedding.identity import SOFTWARE
+from vp_science.embedding.inputs import collect_recordings
+from vp_science.encoder.family import TrackModel
 from vp_science.errors import SettingsError, require_extra
 from vp_science.files import write_atomically
 from vp_science.flight import run_in_flight
@@ -46,6 +51,7 @@ class AnnotateBatch:
         shard: which part of how many; (1, 1) is everything.
         csv: write one bout table for all recordings.
         boris: the BORIS project that predictions are added to; None for none.
+        cluster: where to run; None for here.
         report: of the last run.
     """
 
@@ -54,10 +60,19 @@ class AnnotateBatch:
     shard: tuple[int, int]
     csv: bool
     boris: Path | None
+    cluster: Cluster | None = None
     report: dict[str, Any] = field(default_factory=dict)
 
     def estimate(self) -> tuple[list[AnnotateResult], Rates]:
-        """What would be done, and what it would cost; nothing is written."""
+        """What would be done, and what it would cost; nothing is written.
+
+        Raises:
+            SettingsError: when the batch would run on a cluster: this machine says nothing about how long that takes.
+        """
+        if self.cluster is not None:
+            raise SettingsError(
+                "expected a dry run or a cluster, found both: the estimate measures this machine; leave out the cluster"
+            )
         return estimate(self.job, self.items)
 
     def run(self) -> list[AnnotateResult]:
@@ -67,12 +82,15 @@ class AnnotateBatch:
             StoreError: when the manifest or the report cannot be written.
             AnnotationError: when a table cannot hold the bouts; the ethograms are written then.
         """
-        began, job, results = time.monotonic(), self.job, list[AnnotateResult]()
-        for result in run_in_flight(self.items, AnnotateFlights(job)):
-            append_manifest(job.out, result, {"probe": job.probe.id, "software": SOFTWARE})
-            if job.progress:
-                job.progress.finish(result)
-            results.append(result)
+        began, job = time.monotonic(), self.job
+        by_position: dict[int, AnnotateResult] = {}
+        with closing(self._finished()) as finished:
+            for position, result in finished:
+                append_manifest(job.out, result, job.facts)
+                if job.progress:
+                    job.progress.finish(result)
+                by_position[position] = result
+        results = [by_position[position] for position in sorted(by_position)]
         facts: dict[str, JSON] = {
             "probe": job.probe.id,
             "untrained_encoder": "untrained" in str(job.probe.track_settings_.get("checkpoint")),
@@ -84,6 +102,14 @@ class AnnotateBatch:
         self._write_report()
         self._write_tables()
         return results
+
+    def _finished(self) -> Generator[tuple[int, AnnotateResult], None, None]:
+        """Position and result of every recording, as they are finished."""
+        if self.cluster is None:
+            yield from enumerate(run_in_flight(self.items, AnnotateFlights(self.job)))
+            return
+        tables = self.csv or self.boris is not None
+        yield from annotate_elsewhere(self.job, self.items, self.cluster, tables=tables)
 
     @property
     def table_path(self) -> Path:
@@ -117,15 +143,16 @@ def open_batch(
     probe: Probe | StrPath,
     *,
     out: StrPath,
-    encoder: VideoModel | None = None,
+    encoder: TrackModel | None = None,
     tracks: StrPath | None = None,
     in_place: bool = False,
     nwb: bool = False,
+    animals: StrPath | None = None,
     boris: bool | StrPath = False,
     csv: bool = False,
     shard: Shard | None = None,
     overwrite: bool = False,
-    model: str | None = None,
+    model: StrPath | None = None,
     weights: StrPath | None = None,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     offline: bool = False,
@@ -137,6 +164,7 @@ def open_batch(
     poses: Poses | None = None,
     subjects: Subjects | None = None,
     pairs: bool = False,
+    cluster: ClusterLike | None = None,
     progress: AnnotateProgress | None = None,
 ) -> AnnotateBatch:
     """Check everything that can be checked before a recording is opened; see ``annotate``.
@@ -156,11 +184,17 @@ def open_batch(
     if project is not None and not project.name.lower().endswith((".boris", ".boris.gz")):
         raise SettingsError(f"boris: expected a BORIS project (.boris), found {project}: give one, or a new name")
     _check_extras(nwb)
+    if animals is not None and not nwb:
+        raise SettingsError(
+            "expected nwb with animals, whose table goes into NWB files, found it alone: add it (--nwb)"
+        )
     job = AnnotateJob(
         probe=fitted,
         out=folder,
-        encoder=EncoderFor(fitted.track_settings_, encoder, model, weights, precision, offline),
-        tracks=TrackIndex.scan([*([] if tracks is None else [Path(tracks)]), folder / "embeddings"], fitted),
+        encoder=EncoderFor.of(
+            fitted, given=encoder, model=model, weights=weights, precision=precision, offline=offline
+        ),
+        tracks=TrackIndex.scan([*([] if tracks is None else [Path(tracks)]), track_place(folder, fitted)[0]], fitted),
         reading={
             "dataset": dataset,
             "value_range": value_range,
@@ -170,11 +204,13 @@ def open_batch(
         },
         in_place=in_place,
         nwb=nwb,
+        nwb_facts={} if animals is None else read_nwb_facts(animals, [_name(item) for item in items]),
         overwrite=overwrite,
         progress=progress,
         follow=_follow(fitted, poses, subjects, pairs, alone=len(items) == 1),
     )
-    return AnnotateBatch(job, items[part[0] - 1 :: part[1]], part, csv, project)
+    elsewhere = None if cluster is None else as_cluster(cluster)
+    return AnnotateBatch(job, items[part[0] - 1 :: part[1]], part, csv, project, elsewhere)
 
 
 def annotate(
@@ -182,10 +218,11 @@ def annotate(
     probe: Probe | StrPath,
     *,
     out: StrPath,
-    encoder: VideoModel | None = None,
+    encoder: TrackModel | None = None,
     tracks: StrPath | None = None,
     in_place: bool = False,
     nwb: bool = False,
+    animals: StrPath | None = None,
     boris: bool | StrPath = False,
     csv: bool = False,
     shard: Shard | None = None,
@@ -202,13 +239,15 @@ def annotate(
     poses: Poses | None = None,
     subjects: Subjects | None = None,
     pairs: bool = False,
+    cluster: ClusterLike | None = None,
     progress: AnnotateProgress | None = None,
     raise_failures: bool = True,
 ) -> list[AnnotateResult]:
     """Annotate recordings with a probe; every recording gives scores, states and bouts at each of its frames.
 
     A recording that has an embedding track that the probe can read (in ``tracks`` or ``<out>/embeddings``) is not
-    embedded again; any other is, as the probe wants it, and its track is kept in ``<out>/embeddings``. Results go to
+    embedded again; any other is, as the probe wants it, and its track is kept in ``<out>/embeddings``. A fine-tuned
+    probe has a model of its own: it reads no embeddings, and keeps its logits in ``<out>/logits``. Results go to
     ``<out>/<recording id>.ethogram.h5``, or with ``in_place`` into HDF5 recordings themselves. What is finished is
     skipped, what was interrupted is resumed, and a recording that fails does not stop the others. Every recording adds
     a line to ``<out>/manifest.jsonl``; ``<out>/report.json`` sums the run up.
@@ -217,11 +256,15 @@ def annotate(
         recordings: files, folders, patterns, or open recordings.
         probe: a fitted probe, or the path of a bundle.
         out: folder for the results.
-        encoder: the one the probe was trained with; None loads it when a recording must be embedded.
+        encoder: the one the probe was trained with (or, of a fine-tuned probe, from); None loads it when a recording
+            must be embedded.
         tracks: a folder in which to look for embedding tracks, with the folders below it.
         in_place: add the group ``/vp_science/<probe id>`` to HDF5 (and NWB) recordings instead of writing a file
             beside; nothing else in them changes (see ``annotating.in_place``). Other recordings get their file.
         nwb: also write ``<out>/<recording id>.<probe id>.ethogram.nwb``.
+        animals: for ``nwb``: a table with a line per recording that says what archives ask for; columns ``recording``
+            and any of ``animal``, ``species``, ``sex``, ``age``, ``strain``, ``genotype``, ``subject_description``,
+            ``experimenter``, ``experiment_description``, ``institution``, ``lab``, ``session_start_time``.
         boris: also add the predictions to a BORIS project, for a person to review: True makes or extends
             ``<out>/predictions.boris``, a path names another project.
         csv: also write ``<out>/<probe id>.csv``, one bout table for all recordings.
@@ -241,7 +284,8 @@ def annotate(
             one recording, or files by recording (see ``embed``). None takes the tracks of animals that are there.
         subjects: which animals of the pose files; a mapping also gives the names that bouts use. None takes all.
         pairs: also every ordered pair of animals.
-        progress: is told about the work.
+        cluster: run on many machines instead: see ``embed``.
+        progress: is told about the work; on a cluster only of recordings that are finished.
         raise_failures: raise an ``AnnotateError`` at the end when a recording failed; otherwise look at ``status``.
 
     Returns:
@@ -251,12 +295,14 @@ def annotate(
         SettingsError: when options contradict each other, or no recording was found.
         ProbeError: when the probe cannot be loaded.
         AnnotateError: when recordings failed.
+        ClusterError: when there are no workers, or none that can do it.
     """
     batch = open_batch(
-        recordings, probe, out=out, encoder=encoder, tracks=tracks, in_place=in_place, nwb=nwb, boris=boris, csv=csv,
-        shard=shard, overwrite=overwrite, weights=weights, precision=precision, offline=offline, dataset=dataset,
-        value_range=value_range, source_fps=source_fps, timestamps=timestamps, timestamps_unit=timestamps_unit,
-        poses=poses, subjects=subjects, pairs=pairs, progress=progress,
+        recordings, probe, out=out, encoder=encoder, tracks=tracks, in_place=in_place, nwb=nwb, animals=animals,
+        boris=boris, csv=csv, shard=shard, overwrite=overwrite, weights=weights, precision=precision, offline=offline,
+        dataset=dataset, value_range=value_range, source_fps=source_fps, timestamps=timestamps,
+        timestamps_unit=timestamps_unit, poses=poses, subjects=subjects, pairs=pairs, cluster=cluster,
+        progress=progress,
     )  # fmt: skip
     results = batch.estimate()[0] if dry_run else batch.run()
     if raise_failures and any(result.status == "failed" for result in results):

@@ -3,18 +3,20 @@
 import os
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from vp_science.batch import LOGITS_ENDING, OUTPUT_ENDING
 from vp_science.errors import ProbeError, StoreError
+from vp_science.probes.heads.fine_tuned import FineTunedHead
 from vp_science.probes.probe import Probe
 from vp_science.recordings import Fingerprint, Recording
-from vp_science.store.hdf5 import SUFFIX
 from vp_science.store.reader import open_embeddings
 from vp_science.timeline.grid import SampleGrid
+from vp_science.typing import JSON
 
 _Identity = tuple[int, str, int]
 
@@ -61,12 +63,13 @@ class TrackIndex:
             probe: says which tracks it can read.
         """
         index, seen = cls(), set[Path]()
+        endings = (OUTPUT_ENDING, LOGITS_ENDING) if isinstance(probe.head_, FineTunedHead) else (OUTPUT_ENDING,)
         for folder in folders:
             for parent, folders_below, names in os.walk(folder):
                 folders_below.sort()
                 for name in sorted(names):
                     path = Path(parent, name)
-                    if name.endswith(SUFFIX) and (real := path.resolve()) not in seen:
+                    if name.endswith(endings) and (real := path.resolve()) not in seen:
                         seen.add(real)
                         index._add(path, probe)
         return index
@@ -77,6 +80,27 @@ class TrackIndex:
         index = cls()
         for path in paths:
             index._add(path, probe)
+        return index
+
+    @property
+    def num_tracks(self) -> int:
+        """Tracks that could be read, whether or not they fit."""
+        return sum(len(facts) for facts in self.by_recording.values())
+
+    def to_json(self) -> list[JSON]:
+        """The index as JSON, for other processes: one look at every track is enough."""
+        return [
+            [list(identity), [{**asdict(one), "path": str(one.path)} for one in facts]]
+            for identity, facts in self.by_recording.items()
+        ]
+
+    @classmethod
+    def from_json(cls, record: Sequence[Any]) -> "TrackIndex":
+        """The other way; tracks that could not be read are not in it."""
+        index = cls()
+        for (num_bytes, sha256, num_frames), those in record:
+            facts = [TrackFacts(**{**one, "path": Path(one["path"])}) for one in those]
+            index.by_recording[num_bytes, sha256, num_frames] = facts
         return index
 
     def _add(self, path: Path, probe: Probe) -> None:
@@ -124,6 +148,18 @@ class TrackIndex:
         """Why other tracks of a recording are not read."""
         identity = (fingerprint.num_bytes, fingerprint.sha256, fingerprint.num_frames)
         return [facts.misfit for facts in self.by_recording.get(identity, []) if facts.misfit]
+
+
+def track_place(out: Path, probe: Probe) -> tuple[Path, str]:
+    """Where the tracks of a probe go that were not there: the folder, and the ending of their names.
+
+    Those of a fine-tuned model lie apart from embeddings, under the name of the model, not of the probe: with other
+    thresholds it is still the same model.
+    """
+    if not isinstance(probe.head_, FineTunedHead):
+        return out / "embeddings", OUTPUT_ENDING
+    digest = probe.head_.info.checkpoint.partition(":")[2]
+    return out / "logits", f".{digest[:8]}{LOGITS_ENDING}"
 
 
 def stream_of(source: Mapping[str, Any]) -> list[Any]:

@@ -136,7 +136,7 @@ def detect_format(path: Path) -> Format:
         return found[0]
     if found:
         names = " or ".join(entry.name for entry in found)
-        raise bad(path, "a file of one format", f"one that may be {names}", fix="say which (--from)")
+        raise bad(path, "a file of one format", f"one that may be {names}", fix="say which (--from, in Python format=)")
     if head[:6] == b"\x93NUMPY" or path.suffix.lower() in (".npy", ".pkl", ".pickle"):
         raise bad(
             path,
@@ -145,7 +145,13 @@ def detect_format(path: Path) -> Format:
             fix="give the JSON or CSV it was made from (CalMS21: the .json of the download, before conversion to .npy)",
         )
     names = ", ".join(entry.name for entry in FORMATS)
-    raise bad(path, f"one of the formats {names}", "something else", fix="say which it is (--from), or convert it")
+    raise bad(
+        path,
+        f"one of the formats {names}",
+        "something else",
+        fix="say which it is (--from, in Python format=), or make it a table with the columns recording, behavior, "
+        "start_s, stop_s (docs/annotations.md: a table of your own)",
+    )
 
 
 def _format_to_write(path: Path) -> Format:

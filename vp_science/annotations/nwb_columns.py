@@ -210,3 +210,13 @@ def list_of_words(dataset: object) -> list[str]:
     ):
         return []
     return [text_of(value) for value in np.asarray(dataset[()]).ravel()]
+
+
+def to_session_id(recording: str) -> str:
+    """The id of a recording without slashes, which archives refuse; nothing is lost."""
+    return recording.replace("%", "%25").replace("/", "%2F")
+
+
+def from_session_id(session_id: str) -> str:
+    """The id of a recording that became a session id."""
+    return session_id.replace("%2F", "/").replace("%25", "%")

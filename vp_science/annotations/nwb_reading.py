@@ -13,6 +13,7 @@ from vp_science.annotations.nwb_columns import (
     SUBJECT,
     Clock,
     Columns,
+    from_session_id,
     inner,
     list_of_words,
     text_of,
@@ -178,7 +179,7 @@ class NwbReader:
         """Which recording a table is about, and how its clock relates to that of the session."""
         given = self.options.recording
         if self.ours:
-            name = given or words(self._get(self.file, "general/session_id")) or self.path.stem
+            name = given or from_session_id(words(self._get(self.file, "general/session_id"))) or self.path.stem
             return Clock(name, self.options.clock.times(name))
         video = self._linked(table, "source_video")
         files = list_of_words(self._get(video, "external_file")) if video is not None else []

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float64
 
+from vp_science.annotations.nwb_columns import to_session_id
 from vp_science.annotations.nwb_reading import OUR_SOFTWARE
 from vp_science.errors import AnnotationError, require_extra
 from vp_science.files import write_atomically
@@ -41,6 +42,7 @@ def write_nwb(
     session_start_time: datetime | None = None,
     subject_id: str | None = None,
     subject: Mapping[str, str] | None = None,
+    session: Mapping[str, str | list[str]] | None = None,
     media: StrPath | None = None,
     time_s: Float64[np.ndarray, " frame"] | None = None,
     parameters: str = "",
@@ -50,11 +52,14 @@ def write_nwb(
     Args:
         path: the file.
         annotations: may hold other recordings too.
-        recording: which recording; ``session_id`` of the file. Times are those of its own clock.
+        recording: which recording; ``session_id`` of the file, where ``/`` is ``%2F``. Times are those of its
+            own clock.
         session_start_time: when its clock began, with a time zone; None writes 1970-01-01 and says that it is unknown.
         subject_id: the animal of the session; archives such as DANDI want one per file. None takes the only subject
             that the annotations name, or none. Who does what is in the column ``subject`` in any case.
         subject: more about it, as fields of ``pynwb.file.Subject``: ``species``, ``sex``, ``age``.
+        session: more about the session, as fields of ``pynwb.NWBFile``: ``experimenter``, ``institution``, ``lab``,
+            ``experiment_description``.
         media: the video, to be linked by a path relative to the new file; needs ``time_s``.
         time_s: presentation times of the frames of the video.
         parameters: how predictions were made, as JSON; goes into the tables of automated labels.
@@ -73,7 +78,7 @@ def write_nwb(
     names = part.subjects()
     subject_id = names[0] if subject_id is None and len(names) == 1 else subject_id
     about = {**({} if subject_id is None else {"subject_id": subject_id}), **(subject or {})}
-    document = _Document(pynwb, part, recording, session_start_time, about)
+    document = _Document(pynwb, part, recording, session_start_time, about, session or {})
     if media is not None:
         document.link_video(_relative(path, media), time_s)
     document.add_catalogue()
@@ -91,7 +96,13 @@ class _Document:
     """The NWB file while it is built."""
 
     def __init__(
-        self, pynwb: Any, part: Annotations, recording: str, start: datetime | None, subject: Mapping[str, str]
+        self,
+        pynwb: Any,
+        part: Annotations,
+        recording: str,
+        start: datetime | None,
+        subject: Mapping[str, str],
+        session: Mapping[str, str | list[str]],
     ) -> None:
         self.part, self.pynwb = part, pynwb
         self.ndx = require_extra("ndx_ethogram", "nwb")
@@ -104,9 +115,10 @@ class _Document:
             session_description=f"Behavior in the recording {recording}.{when}",
             identifier=str(uuid.uuid5(uuid.NAMESPACE_URL, f"{recording}\n{table}")),
             session_start_time=start or _UNKNOWN_START,
-            session_id=recording,
+            session_id=to_session_id(recording),
             was_generated_by=[[OUR_SOFTWARE, version("vp-science")]],
             keywords=["behavior", "ethogram"],
+            **session,
         )
         if subject:
             self.file.subject = pynwb.file.Subject(**subject)

@@ -24,6 +24,7 @@ from vp_science.errors import AnnotationError
 from vp_science.files import write_atomically
 from vp_science.timeline.annotations import BOUT_COLUMNS, OBSERVED_COLUMNS, Annotations
 from vp_science.timeline.behaviors import KINDS, Behaviors
+from vp_science.timeline.names import plain_name
 
 _REQUIRED = {"recording", "behavior", "start_s", "stop_s"}
 _NUMBERS = ("start_s", "stop_s", "score")
@@ -54,9 +55,12 @@ def read(path: Path, options: ReadOptions) -> Annotations:
         except AnnotationError as error:
             raise AnnotationError(f"{catalogue}: {error}") from error
     observed_path = _beside(path, ".observed.csv")
-    observed = _table(read_table(observed_path), OBSERVED_COLUMNS) if observed_path.exists() else ()
+    observed = _table(read_table(observed_path), OBSERVED_COLUMNS) if observed_path.exists() else pd.DataFrame()
+    bouts = _table(read_table(path), BOUT_COLUMNS)
+    if len(observed) and len(bouts):
+        observed = observed.assign(recording=_as_named(observed["recording"], bouts["recording"]))
     try:
-        return Annotations.of(_table(read_table(path), BOUT_COLUMNS), observed, behaviors)
+        return Annotations.of(bouts, observed, behaviors)
     except AnnotationError as error:
         raise error if str(error).startswith(str(path)) else AnnotationError(f"{path}: {error}") from error
 
@@ -74,6 +78,17 @@ def write(annotations: Annotations, path: Path, options: WriteOptions) -> list[P
 
 def _beside(path: Path, ending: str) -> Path:
     return path.with_name(path.stem + ending)
+
+
+def _as_named(observed: pd.Series, bouts: pd.Series) -> list[str]:
+    """Names of observed recordings as the bouts have them: "mouse1" is the "mouse1.mp4" that has no interval itself.
+
+    Tables that are made by hand differ so; taken for another recording, all of its time would be without a bout.
+    """
+    without = [name for name in bouts.unique() if name not in set(observed)]
+    new = [name for name in observed.unique() if name not in set(bouts)]
+    meant = {name: [other for other in without if plain_name(other) == plain_name(name)] for name in new}
+    return [meant[name][0] if len(meant.get(name, ())) == 1 else name for name in observed]
 
 
 def _table(table: TextTable, columns: tuple[str, ...]) -> pd.DataFrame:

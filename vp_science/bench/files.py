@@ -110,9 +110,25 @@ def make_study(
             for split, number in protocol.expected.items()
             if counts[split] != number
         ]
+    reasons += _on_both_sides(found)
+    remarks = list(notes)
+    if not protocol.expected:
+        remarks.append(
+            f"how many recordings the whole download has is not known here: check that {counts['train']} to train on "
+            f"and {counts['test']} to test on are all"
+        )
     catalogue = behaviors if behaviors is not None else protocol.behaviors
     assert catalogue is not None
-    return Study(tuple(found), catalogue, tuple(reasons), tuple(notes))
+    return Study(tuple(found), catalogue, tuple(reasons), tuple(remarks))
+
+
+def _on_both_sides(recordings: Sequence[BenchRecording]) -> list[str]:
+    """Why a number is worth nothing when what is tested was trained on."""
+    sides = {split: {recording.id for recording in recordings if recording.split == split} for split in SPLITS}
+    shared = sorted(sides["test"] & (sides["train"] | sides["val"]), key=natural_key)
+    if not shared:
+        return []
+    return [f"{len(shared)} recordings are trained on and tested ({', '.join(shared[:3])}): the score is too high"]
 
 
 def read_split(path: Path) -> dict[str, Split]:

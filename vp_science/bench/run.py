@@ -26,7 +26,9 @@ from vp_science.bench.registry import find_dataset
 from vp_science.bench.report import BenchReport, Counts
 from vp_science.bench.scores import TestPart, score_parts
 from vp_science.bench.tracks import read_track
-from vp_science.embedding import BatchError, Progress, embed, native_preprocess
+from vp_science.embedding.outcome import BatchError, Progress
+from vp_science.embedding.run import embed
+from vp_science.embedding.settings import native_preprocess
 from vp_science.encoder.family import VideoModel
 from vp_science.errors import BenchError, SettingsError
 from vp_science.probes.bundle import save_probe

@@ -23,7 +23,7 @@ OnBytes = Callable[[int, int], None]
 def fetch_weights(
     spec: ModelSpec, *, cache_dir: StrPath | None = None, offline: bool = False, on_bytes: OnBytes | None = None
 ) -> Path:
-    """The released weights of a model, downloaded unless they are here already.
+    """The released weights of a model, downloaded unless they are here already or came with the package.
 
     Args:
         spec: the model.
@@ -38,6 +38,8 @@ def fetch_weights(
         CheckpointError: there are no such weights, or they cannot be reached (naming the exact file and where to put
             it), or the file is not the one that was released.
     """
+    if spec.bundled_path is not None:
+        return spec.bundled_path
     if spec.download is None:
         raise CheckpointError(f"{spec.name}: expected released weights, found none for this model: pass weights=PATH")
     return fetch_file(spec.download, cache_dir=cache_dir, offline=offline, on_bytes=on_bytes)
@@ -65,6 +67,8 @@ def is_cached(spec: ModelSpec, *, cache_dir: StrPath | None = None) -> Path | No
     Raises:
         CheckpointError: ``$VP_SCIENCE_WEIGHTS`` is set and is no folder.
     """
+    if spec.bundled_path is not None:
+        return spec.bundled_path
     return None if spec.download is None else find_cached(spec.download, cache_dir=cache_dir)
 
 

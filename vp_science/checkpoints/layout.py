@@ -15,7 +15,7 @@ import numpy as np
 from flax import nnx
 
 from vp_science.encoder.config import EncoderConfig
-from vp_science.encoder.family import VideoModel, build_model
+from vp_science.encoder.family import TrackModel, VideoModel, build_model
 from vp_science.encoder.video import ComputeDtype
 
 Shape = tuple[int, ...]
@@ -66,13 +66,13 @@ def to_name(path: tuple[object, ...]) -> str:
     return "/".join(("params", *map(str, path)))
 
 
-def flatten_parameters(encoder: VideoModel) -> dict[str, np.ndarray]:
+def flatten_parameters(encoder: TrackModel) -> dict[str, np.ndarray]:
     """Official name -> float32 values, in the order of the official files."""
     flat = nnx.to_flat_state(nnx.state(encoder, nnx.Param))
     return {to_name(path): np.asarray(leaf[...], np.float32) for path, leaf in sorted(flat)}
 
 
-def fill_parameters(encoder: VideoModel, tensors: Mapping[str, np.ndarray]) -> None:
+def fill_parameters(encoder: TrackModel, tensors: Mapping[str, np.ndarray]) -> None:
     """Put values into a model, abstract or not; names and shapes must have been checked.
 
     The arrays are the encoder's from then on: on the CPU jax may use their memory as it is.

@@ -11,7 +11,8 @@ import numpy as np
 
 from vp_science.checkpoints.fetch import fetch_weights
 from vp_science.checkpoints.layout import Shape, fill_parameters, make_abstract_encoder, parameter_shapes
-from vp_science.checkpoints.registry import ModelSpec, find_model
+from vp_science.checkpoints.model_folder import ModelFolder, find_model_folder, read_model_folder
+from vp_science.checkpoints.registry import ModelSpec, find_model, is_model_name
 from vp_science.checkpoints.weights import Weights, load_weights
 from vp_science.encoder.config import EncoderConfig
 from vp_science.encoder.family import VideoModel
@@ -25,7 +26,7 @@ _DRAWN = ("kernel", "/w", "emb_var", "cls_emb", "pooling_attention_query")
 
 
 def load_encoder(
-    model: str | EncoderConfig,
+    model: StrPath | EncoderConfig,
     weights: StrPath | None = None,
     precision: Literal["auto", "float32", "bfloat16"] = "auto",
     *,
@@ -35,9 +36,10 @@ def load_encoder(
     """An encoder with its weights; ``encoder.info`` says where they come from.
 
     Args:
-        model: a name (``vp-science models`` lists them) or sizes of your own.
-        weights: a weights file; None takes the released weights of a named model, downloading them when needed, and
-            random ones for models of which none exist.
+        model: a name (``vp-science models`` lists them), the folder of a training (``runs/adapted``, or
+            ``model.json`` in it), or sizes of your own. Names come before folders.
+        weights: a weights file, or the folder of a training; None takes the released weights of a named model,
+            downloading them when needed, and random ones for models of which none exist.
         precision: operand type of matrix products; ``"auto"`` takes what is fast on this machine.
         seed: makes an untrained encoder with random weights instead.
         offline: never download.
@@ -53,9 +55,12 @@ def load_encoder(
     if weights is not None and seed is not None:
         raise SettingsError(f"expected weights or a seed, found both ({weights}, {seed}): give one of them")
     chosen, reason = _check_precision(precision)
-    spec = find_model(model) if isinstance(model, str) else None
-    config = spec.config if spec else model
-    assert isinstance(config, EncoderConfig)
+    if not isinstance(model, EncoderConfig) and (trained := _trained(model)) is not None:
+        return _load_trained(trained, weights, seed, chosen, reason)
+    spec = None if isinstance(model, EncoderConfig) else find_model(str(model))
+    config = model if isinstance(model, EncoderConfig) else find_model(str(model)).config
+    if weights is not None and (folder := find_model_folder(weights)) is not None:
+        return _load_from_folder(read_model_folder(folder), config, spec.name if spec else "custom", chosen, reason)
     licence = ""
     if seed is None and weights is None:
         seed, weights = _default_weights(spec, offline)
@@ -86,6 +91,36 @@ def initialise(config: EncoderConfig, seed: int) -> dict[str, np.ndarray]:
         tensors[name] = (stream[start:stop] * np.float32(math.sqrt(3.0 / _fan_in(name, shape)))).reshape(shape)
         start = stop
     return tensors
+
+
+def _trained(model: StrPath) -> ModelFolder | None:
+    """The model folder that is meant; None where a name is."""
+    named = isinstance(model, str) and is_model_name(model)
+    folder = None if named else find_model_folder(model)
+    return None if folder is None else read_model_folder(folder)
+
+
+def _load_trained(
+    trained: ModelFolder, weights: StrPath | None, seed: int | None, precision: Precision, reason: str
+) -> VideoModel:
+    if weights is not None or seed is not None:
+        other = f"weights {weights}" if weights is not None else f"seed {seed}"
+        raise SettingsError(f"expected the folder of a trained model alone, found {trained.path} and {other}")
+    return _load_from_folder(trained, trained.config, trained.name, precision, reason)
+
+
+def _load_from_folder(
+    trained: ModelFolder, config: EncoderConfig, name: str, precision: Precision, reason: str
+) -> VideoModel:
+    """The model of a folder, or the video encoder in it where ``config`` asks for that."""
+    loaded = load_weights(trained.weights, config)
+    if loaded.sha256 != trained.sha256:
+        raise CheckpointError(
+            f"{trained.weights}: expected sha256 {trained.sha256[:12]}... as model.json says, found "
+            f"{loaded.sha256[:12]}...: they do not belong together; let the training write its result again"
+        )
+    name = trained.name if config == trained.config else name
+    return _build(config, loaded.tensors, _describe(loaded, name, precision, reason, ""))
 
 
 def _check_precision(precision: str) -> tuple[Precision, str]:

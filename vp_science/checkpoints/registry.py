@@ -3,6 +3,7 @@
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import MappingProxyType
 from typing import Literal
 
@@ -76,7 +77,8 @@ class ModelSpec:
         repo: hub repository of the weights, None where nobody released any.
         revision: commit of ``repo``; downloads never follow a branch.
         files: the weights by format, in the order in which they are tried.
-        seed: for models of ours without trained weights: the seed that defines them.
+        bundled: file of this package with the weights; a video encoder may be read out of that of a video-text model.
+        seed: for models without trained weights: the seed that defines them.
         aliases: other names of the same model.
     """
 
@@ -88,13 +90,19 @@ class ModelSpec:
     repo: str | None = None
     revision: str | None = None
     files: Mapping[FileFormat, WeightsFile] = field(default_factory=lambda: MappingProxyType({}), hash=False)
+    bundled: str | None = None
     seed: int | None = None
     aliases: tuple[str, ...] = ()
 
     @property
     def released(self) -> bool:
-        """Trained weights exist for download."""
-        return bool(self.files)
+        """Trained weights exist, for download or in this package."""
+        return bool(self.files) or self.bundled is not None
+
+    @property
+    def bundled_path(self) -> Path | None:
+        """Where the weights are that came with this package; None where none did."""
+        return None if self.bundled is None else Path(__file__).parent / self.bundled
 
     @property
     def download(self) -> Download | None:
@@ -174,9 +182,9 @@ _SPECS = (
         name="videoprism-tiny",
         config=TINY,
         num_parameters=2_908_992,
-        summary="ours, for demos and tests: 3M parameters, 16 frames of 288 x 288; untrained (random, seed 0)",
+        summary="ours, to try things out: 3M parameters, 16 frames of 288 x 288; trained on drawn animals, included",
         licence="Apache-2.0",
-        seed=0,
+        bundled="videoprism-lvt-tiny.safetensors",
     ),
     ModelSpec(
         name="videoprism-lvt-base",
@@ -216,10 +224,10 @@ _SPECS = (
     ModelSpec(
         name="videoprism-lvt-tiny",
         config=LVT_TINY,
-        num_parameters=12_315_904,
-        summary="ours, video and text, for tests: 12M parameters, 16 frames of 288 x 288; untrained (random, seed 0)",
+        num_parameters=5_033_920,
+        summary="videoprism-tiny with its text encoder, to try things out: 5M parameters, included",
         licence="Apache-2.0",
-        seed=0,
+        bundled="videoprism-lvt-tiny.safetensors",
     ),
 )
 
@@ -251,13 +259,29 @@ def find_model(name: str) -> ModelSpec:
     Raises:
         SettingsError: naming the nearest valid names.
     """
-    names = {alias: spec for spec in _SPECS for alias in (spec.name, *spec.aliases)}
+    names = _names()
     if name in names:
         return names[name]
     part = [known for known in names if name and name.lower() in known]
     near = part[:3] or difflib.get_close_matches(name.lower(), names, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}?" if near else "no name comes near"
-    raise SettingsError(f"model: expected one of {', '.join(PRESETS)}, found {name!r}; {hint}")
+    hint = f"did you mean {' or '.join(near)}?" if near else "no name comes near, and there is no folder of this name"
+    raise SettingsError(
+        f"model: expected one of {', '.join(PRESETS)}, or the folder of a trained model, found {name!r}; {hint}"
+    )
+
+
+def is_included(name: str) -> bool:
+    """Whether the weights of a model came with this package: small ones, to try things out with."""
+    return is_model_name(name) and find_model(name).bundled is not None
+
+
+def is_model_name(name: str) -> bool:
+    """Whether ``find_model`` knows the name."""
+    return name in _names()
+
+
+def _names() -> dict[str, ModelSpec]:
+    return {alias: spec for spec in _SPECS for alias in (spec.name, *spec.aliases)}
 
 
 def count_parameters(config: EncoderConfig) -> int:

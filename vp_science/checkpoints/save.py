@@ -7,7 +7,7 @@ from typing import BinaryIO
 import numpy as np
 
 from vp_science.checkpoints.layout import flatten_parameters
-from vp_science.encoder.family import VideoModel
+from vp_science.encoder.family import TrackModel, VideoModel
 from vp_science.errors import CheckpointError
 from vp_science.files import sync_folder, write_atomically
 from vp_science.typing import StrPath
@@ -43,7 +43,7 @@ def save_weights(encoder: VideoModel, path: StrPath) -> Path:
     return path
 
 
-def hash_parameters(encoder: VideoModel) -> str:
+def hash_parameters(encoder: TrackModel) -> str:
     """sha256 (hex) of names, shapes and float32 values of all parameters: equal weights, equal hash, on any machine."""
     digest = hashlib.sha256()
     for name, values in sorted(flatten_parameters(encoder).items()):

@@ -17,6 +17,10 @@ from vp_science.typing import StrPath
 MAX_PIECES = 64
 """Length of a sentence in pieces (official ``TEXT_MAX_LEN``)."""
 
+TINY_VOCABULARY = Path(__file__).parent / "tiny_vocabulary.model"
+"""The vocabulary of our small text tower: 1,024 pieces, made of sentences about animals; it ships with the package."""
+
+_TINY_PIECES = 1024
 _MAX_BYTES = 64 << 20
 _SPACES = str.maketrans(dict.fromkeys(string.punctuation, " "))
 
@@ -78,6 +82,15 @@ class Tokenizer:
             ids[row, : len(kept)] = kept
             valid[row, : len(kept)] = True
         return ids, valid
+
+
+def default_tokenizer(vocabulary_size: int, *, offline: bool = False) -> Tokenizer:
+    """The tokenizer that belongs to a text encoder with this many pieces: ``c4_en``, or the one that ships with us.
+
+    Raises:
+        CheckpointError: when it cannot be had.
+    """
+    return load_tokenizer(TINY_VOCABULARY if vocabulary_size == _TINY_PIECES else None, offline=offline)
 
 
 def load_tokenizer(path: StrPath | None = None, *, offline: bool = False) -> Tokenizer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
+from vp_science.cli.cluster_options import ClusterOption, RetriesOption, chosen_cluster, watched
 from vp_science.cli.embed import EXIT_SOME_FAILED, print_failures, stop_cleanly
 from vp_science.cli.options import DatasetOption, Inputs, OfflineOption, PrecisionOption, WeightsOption
 
@@ -26,6 +27,14 @@ def annotate(
         bool, typer.Option("--in-place", help="Write into HDF5 and NWB recordings themselves: one group is added.")
     ] = False,
     nwb: Annotated[bool, typer.Option("--nwb", help="Also write an NWB file per recording.")] = False,
+    animals: Annotated[
+        Path | None,
+        typer.Option(
+            help="With --nwb: table with a line per recording: animal, species, sex, age, session_start_time, ... "
+            "The table of groups for probe evaluate will do, with these columns added.",
+            metavar="FILE",
+        ),
+    ] = None,
     boris: Annotated[
         bool, typer.Option("--boris", help="Also add the predictions to OUT/predictions.boris, for review in BORIS.")
     ] = False,
@@ -70,6 +79,8 @@ def annotate(
         ),
     ] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="Also every ordered pair of animals.")] = False,
+    cluster: ClusterOption = None,
+    retries: RetriesOption = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
 ) -> None:
     """Annotate recordings with a probe: scores, states and bouts at every frame.
@@ -81,11 +92,15 @@ def annotate(
     from vp_science.annotating.estimate import Rates
     from vp_science.annotating.run import open_batch
     from vp_science.cli.annotate_progress import AnnotateBars
+    from vp_science.cli.cluster_progress import AnnotateBarsOnCluster
     from vp_science.errors import SettingsError
 
     if boris and boris_project is not None:
         raise SettingsError("expected --boris or --boris-project, found both: give one of them")
-    with stop_cleanly(out), AnnotateBars() as progress:
+    there = chosen_cluster(cluster, retries)
+    with stop_cleanly(out), AnnotateBars() if there is None else AnnotateBarsOnCluster() as progress:
+        if there is not None and isinstance(progress, AnnotateBarsOnCluster):
+            there = watched(there, progress)
         batch = open_batch(
             inputs,
             probe,
@@ -93,6 +108,7 @@ def annotate(
             tracks=tracks,
             in_place=in_place,
             nwb=nwb,
+            animals=animals,
             boris=boris_project if boris_project is not None else boris,
             csv=csv,
             shard=shard,
@@ -108,6 +124,7 @@ def annotate(
             timestamps_unit=timestamps_unit,
             poses=poses,
             pairs=pairs,
+            cluster=there,
             progress=progress,
         )
         progress.say(f"probe {batch.job.probe.id}: {', '.join(batch.job.probe.behaviors_.names)}")
@@ -128,7 +145,7 @@ def annotate(
         _print_report(batch.report, out)
     failed = [result for result in results if result.status == "failed"]
     if failed:
-        print_failures([(result.recording_id, result.error) for result in failed])
+        print_failures([(result.recording_id, result.error) for result in failed], None if dry_run else out)
         raise typer.Exit(EXIT_SOME_FAILED)
 
 

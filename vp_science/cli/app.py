@@ -7,7 +7,23 @@ from typing import Annotated
 
 import typer
 
-from vp_science.cli import annotate, bench, demo, embed, fetch, info, labels, map, models, napari, plot, probe, search
+from vp_science.cli import (
+    annotate,
+    bench,
+    demo,
+    embed,
+    fetch,
+    info,
+    labels,
+    map,
+    methods,
+    models,
+    napari,
+    plot,
+    probe,
+    search,
+    train,
+)
 from vp_science.errors import VPScienceError
 
 EXIT_ERROR = 1
@@ -28,9 +44,11 @@ app.command("annotate")(annotate.annotate)
 app.add_typer(map.app)
 app.command("search")(search.search)
 app.add_typer(plot.app)
+app.command("methods")(methods.methods)
 app.command("models")(models.models)
 app.command("bench")(bench.bench)
 app.add_typer(probe.app, name="probe")
+app.add_typer(train.app, name="train")
 app.command("fetch")(fetch.fetch)
 app.command("napari")(napari.napari)
 app.command("info")(info.info)

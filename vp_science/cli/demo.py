@@ -17,7 +17,7 @@ _FPS = 5.0
 
 def demo(
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the results.")] = Path("vp-science-demo"),
-    model: Annotated[str, typer.Option("--model", "-m", help="Name of the encoder.")] = "videoprism-tiny",
+    model: Annotated[str, typer.Option("--model", "-m", help="Name of the encoder.")] = "videoprism-lvt-tiny",
     precision: PrecisionOption = "auto",
     open_page: Annotated[bool, typer.Option("--open", help="Show the page in the browser.")] = False,
 ) -> None:
@@ -28,7 +28,7 @@ def demo(
     from vp_science.checkpoints.load import load_encoder
     from vp_science.cli.info import describe_encoder
     from vp_science.cli.progress import BatchProgress
-    from vp_science.embedding import embed
+    from vp_science.embedding.run import embed
     from vp_science.samples import sample_recording
     from vp_science.store.reader import open_embeddings
 
@@ -48,19 +48,15 @@ def demo(
 
 
 def _make_page(track: "Embeddings", out: Path) -> Path:
+    from vp_science.cli.demo_overview import draw_overview
     from vp_science.cli.demo_report import write_demo_report
     from vp_science.pictures import PictureBook
-    from vp_science.plots import save, self_similarity, strip_frames
     from vp_science.samples import sample_recording
-    from vp_science.video.open import open_recording
 
     results = _work(track, out)
-    with open_recording(sample_recording()) as recording:
-        picture = out / f"{track.recording_id}.png"
-        title = "A courting fruit fly: which moments look alike?"
-        save(self_similarity(track, frames=strip_frames(track, recording), title=title), picture)
-        typer.echo(f"picture     {picture}")
     with PictureBook(sample_recording(), [track]) as book:
+        picture = draw_overview(results, book, out / f"{track.recording_id}.png")
+        typer.echo(f"picture     {picture}")
         page = write_demo_report(results, book, out / "report.html")
     for name in ("map", "labels"):
         typer.echo(f"{name:<12}{results.files[name]}")

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from vp_science.cli.demo_texts import texts_section
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -32,6 +34,12 @@ _UNTRAINED = (
     "The encoder of this page is untrained: its weights are random numbers. It turns pixels into numbers that keep "
     "some of what moves and where, and that is all it does. Everything below shows how the software works; none of it "
     "shows how well VideoPrism does. Trained weights: see the end of the page."
+)
+_SMALL = (
+    "The encoder of this page is the small one that comes with the package: 3 million parameters where VideoPrism has "
+    "114 million or more, trained for an hour and a half on two processor cores, mostly on drawn animals. Everything "
+    "below shows how the software works; none of it shows how well VideoPrism does. Its weights: see the end of the "
+    "page."
 )
 _LEAD = (
     "Two minutes of a male fruit fly that courts a female: embedded once, then compared, mapped, clustered, and read "
@@ -85,17 +93,26 @@ def write_demo_report(results: DemoResults, book: "PictureBook", path: Path) -> 
         _map(results, book),
         _clusters(results, book),
         _labels(results),
+        texts_section(results.track, results.labels, book),
         _probe(results),
         _next(results),
     ]
     return write_report(
         path,
         "A courting fruit fly, seen through embeddings",
-        sections,
+        [section for section in sections if section is not None],
         lead=_LEAD,
-        warning=_UNTRAINED if results.track.untrained else "",
+        warning=_warning(results.track),
         footer=_SOURCE,
     )
+
+
+def _warning(track: "Embeddings") -> str:
+    from vp_science.checkpoints.registry import is_included
+
+    if track.untrained:
+        return _UNTRAINED
+    return _SMALL if is_included(track.provenance.model) else ""
 
 
 def whole_prediction(report: "EvaluationReport") -> "Ethogram":

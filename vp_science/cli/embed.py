@@ -4,12 +4,14 @@ import json
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
+from vp_science.cli.cluster_options import ClusterOption, RetriesOption, chosen_cluster, watched
 from vp_science.cli.following import (
     FollowAxisOption,
     FollowMarginOption,
@@ -84,6 +86,8 @@ def embed(
     follow_min_points: FollowMinPointsOption = None,
     follow_min_score: FollowMinScoreOption = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace results made with other settings.")] = False,
+    cluster: ClusterOption = None,
+    retries: RetriesOption = None,
     offline: OfflineOption = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON line per recording.")] = False,
 ) -> None:
@@ -94,12 +98,14 @@ def embed(
 
     With --poses every animal gives a file too, RECORDING@ANIMAL, made from pictures cut around it.
     """
-    from vp_science.checkpoints.load import load_encoder
+    from vp_science.checkpoints.request import EncoderRequest
+    from vp_science.cli.cluster_progress import EmbedBarsOnCluster
     from vp_science.cli.progress import BatchProgress
-    from vp_science.embedding import embed as embed_recordings
-    from vp_science.embedding import native_preprocess
+    from vp_science.embedding.run import embed as embed_recordings
+    from vp_science.embedding.settings import native_preprocess
     from vp_science.video.preprocess import Preprocess
 
+    there = chosen_cluster(cluster, retries)
     subjects = subject_names(subject)
     follow = follow_settings(
         size_body_lengths=follow_size,
@@ -112,17 +118,23 @@ def embed(
         min_points=follow_min_points,
         min_score=follow_min_score,
     )
-    encoder = load_encoder(model, weights, precision, offline=offline)
-    native = native_preprocess(encoder)
+    request = EncoderRequest(model, weights, precision, offline)
+    encoder = request.load() if there is None else None
+    native = native_preprocess(request if encoder is None else encoder)
     height, width = (native.height, native.width) if size is None else (size, size)
     preprocess = Preprocess(height, width, fit, crop)
-    with stop_cleanly(out), BatchProgress() as progress:
-        from vp_science.cli.info import describe_encoder
+    with stop_cleanly(out), BatchProgress() if there is None else EmbedBarsOnCluster() as progress:
+        if isinstance(progress, EmbedBarsOnCluster) and there is not None:
+            which: dict[str, Any] = {**asdict(request), "cluster": watched(there, progress)}
+        else:
+            from vp_science.cli.info import describe_encoder
 
-        progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
+            assert encoder is not None
+            progress.console.print(describe_encoder(encoder), markup=False, soft_wrap=True)
+            which = {"encoder": encoder}
         results = embed_recordings(
             inputs,
-            encoder,
+            **which,
             out=out,
             fps=fps,
             num_frames=num_frames,
@@ -152,15 +164,22 @@ def embed(
     else:
         typer.echo(f"{len(results) - len(failed)} of {len(results)} recordings are embedded in {out}")
     if failed:
-        print_failures([(result.recording_id, result.error) for result in failed])
+        print_failures([(result.recording_id, result.error) for result in failed], out)
         raise typer.Exit(EXIT_SOME_FAILED)
 
 
-def print_failures(failures: list[tuple[str, str]]) -> None:
-    """A table on stderr: recording and reason."""
+def print_failures(failures: list[tuple[str, str]], out: Path | None = None) -> None:
+    """A table on stderr: recording and reason; then how to go on.
+
+    Args:
+        failures: recording and reason.
+        out: folder with the manifest; None when nothing was done.
+    """
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text
+
+    from vp_science.batch import MANIFEST
 
     table = Table(title=f"{len(failures)} failed", title_justify="left", show_lines=True)
     table.add_column("recording", overflow="fold", max_width=40)
@@ -168,6 +187,12 @@ def print_failures(failures: list[tuple[str, str]]) -> None:
     for recording, error in failures:
         table.add_row(Text(recording), Text(error))
     Console(stderr=True).print(table)
+    if out is not None:
+        typer.echo(
+            "The others of this run are finished. Put right what the table says, and run the same command again: it "
+            f"does only what is missing. The table is also in {out / MANIFEST} (status failed)",
+            err=True,
+        )
 
 
 @contextmanager

@@ -23,5 +23,5 @@ def fetch(
         return
     spec = find_model(model)
     typer.echo(str(fetch_weights(spec, offline=offline)))
-    if spec.reads_text:
+    if spec.reads_text and spec.bundled_path is None:
         typer.echo(str(fetch_file(TOKENIZER, offline=offline)))

@@ -26,6 +26,7 @@ _PACKAGES = (
     "imagecodecs",
     "xarray",
 )
+_SMALL = " (trained on drawn animals: good for trying things out, not for science)"
 _CODECS = ("h264", "hevc", "av1", "vp9", "vp8", "mpeg4", "mpeg2video", "mjpeg", "wmv3", "ffv1", "rawvideo", "prores")
 
 
@@ -89,7 +90,10 @@ def describe_encoder(encoder: "VideoModel") -> str:
     """One line about a loaded encoder: model, weights, precision, device."""
     import jax
 
+    from vp_science.checkpoints.registry import is_included
+
     untrained = ", UNTRAINED (random weights: good for trying things out, not for science)"
     weights = untrained if encoder.info.untrained else f", {encoder.info.checkpoint[:19]}..."
+    weights += _SMALL * (is_included(encoder.info.name) and not encoder.info.untrained)
     device = jax.devices()[0]
     return f"{encoder.info.name}{weights}\n{device.platform} ({device.device_kind}), {encoder.info.precision_reason}"

@@ -171,18 +171,26 @@ def formats(as_json: JsonOption = False) -> None:
 
 
 def _recordings(names: list[str] | None, fps: float | None) -> "tuple[FrameClock, dict[str, str]]":
-    """Times and paths of the recordings, by their ids; a clock with a rate only where none are given."""
+    """Times and paths of the recordings, by their ids; a clock with a rate only where none are given.
+
+    A recording that cannot be read is named, and does not keep the others from being used.
+    """
     from vp_science.annotations.clock import FrameClock
 
     if not names:
         return FrameClock(fps), {}
     from vp_science.batch import find_inputs
+    from vp_science.errors import VPScienceError
     from vp_science.video.open import open_recording
 
     times, media = {}, {}
     for item in find_inputs(names):
-        with open_recording(item.path, source_fps=fps, recording_id=item.recording_id) as opened:
-            times[item.recording_id] = opened.time_s
+        try:
+            with open_recording(item.path, source_fps=fps, recording_id=item.recording_id) as opened:
+                times[item.recording_id] = opened.time_s
+        except VPScienceError as error:
+            typer.echo(f"not read, its times are not known: {error}", err=True)
+            continue
         media[item.recording_id] = str(item.path.resolve())
     return FrameClock(fps, times), media
 

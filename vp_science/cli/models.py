@@ -24,6 +24,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
             "dim": spec.config.model_dim,
             "licence": spec.licence,
             "trained": spec.released,
+            "bundled": spec.bundled is not None,
             "weights": str(cached) if cached else None,
             "repository": spec.repo,
         }
@@ -51,12 +52,14 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] 
         )
     Console().print(table)
     for row in rows:
-        if row["weights"]:
+        if row["weights"] and not row["bundled"]:
             typer.echo(f"{row['name']}: {row['weights']}")
     typer.echo("vp-science fetch NAME downloads weights; --weights PATH takes a file of yours")
 
 
 def _weights(row: dict[str, JSON]) -> str:
+    if row["bundled"]:
+        return "included"
     if row["weights"]:
         return "here"
     if row["trained"]:

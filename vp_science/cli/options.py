@@ -6,9 +6,15 @@ from typing import Annotated, Literal
 import typer
 
 Inputs = Annotated[list[str], typer.Argument(help="Recordings, folders or quoted patterns.", show_default=False)]
-ModelOption = Annotated[str, typer.Option("--model", "-m", help='Name of the encoder; "vp-science models" lists them.')]
+ModelOption = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help='Encoder: a name ("vp-science models" lists them), or the folder of a training.'
+    ),
+]
 WeightsOption = Annotated[
-    Path | None, typer.Option(help="Weights file (.npz or .safetensors) instead of the released ones.")
+    Path | None,
+    typer.Option(help="Weights file (.npz or .safetensors), or folder of a training, instead of the released ones."),
 ]
 PrecisionOption = Annotated[
     Literal["auto", "float32", "bfloat16"],

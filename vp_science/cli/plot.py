@@ -1,4 +1,4 @@
-"""``vp-science plot``: figures of labels, predictions, maps, tracks and evaluations."""
+"""``vp-science plot``: figures of labels, predictions, maps, tracks, evaluations and trainings."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,7 +23,7 @@ from vp_science.errors import FigureError
 
 app = typer.Typer(
     name="plot",
-    help="Draw figures: ethograms, maps, similarity, evaluations, time budgets, transitions.",
+    help="Draw figures: ethograms, maps, similarity, evaluations, time budgets, transitions, trainings.",
     no_args_is_help=True,
 )
 
@@ -257,3 +257,30 @@ def transitions(
     source = read_inputs(files, format, fps).one()
     chosen = split_names(behaviors, names_of(source))
     write(draw(source, show=show, threshold=threshold, behaviors=chosen, title=title), out)
+
+
+@app.command("training")
+def training(
+    runs: Annotated[
+        list[Path],
+        typer.Argument(help="Folders of runs, or their metrics.jsonl; several are compared.", show_default=False),
+    ],
+    out: OutOption,
+    metrics: Annotated[
+        list[str] | None, typer.Option("--metrics", "-m", help="Only these figures, in this order; comma-separated.")
+    ] = None,
+    smooth: Annotated[
+        int | None,
+        typer.Option("--smooth", min=1, help="Lines of a running mean; 1 for none.", show_default="a fortieth of them"),
+    ] = None,
+    log: Annotated[bool, typer.Option("--log", help="Logarithmic axes.")] = False,
+    title: TitleOption = "",
+) -> None:
+    """Draw loss, accuracy and other figures of a training against its steps, also while it runs."""
+    from vp_science.plots.saving import check_ending
+    from vp_science.plots.training import name_runs, read_metrics, training_curves
+
+    check_ending(out)
+    read = {name: read_metrics(run) for name, run in name_runs(runs).items()}
+    names = list(dict.fromkeys(name for run in read.values() for name in run.columns))
+    write(training_curves(read, split_names(metrics, names), smooth=smooth, log=log, title=title), out)

@@ -2,10 +2,12 @@
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from vp_science.cli.options import OfflineOption, PrecisionOption, WeightsOption
 from vp_science.cli.probe_inputs import (
     BatchOption,
     BehaviorsOption,
@@ -24,19 +26,24 @@ from vp_science.cli.probe_inputs import (
     MedianOption,
     MinBoutOption,
     NeighborsOption,
+    OwnModelOption,
     PatienceOption,
     RateOption,
     RegularizationOption,
     SeedOption,
     SmoothingOption,
     Tracks,
+    TracksOrRecordings,
     TuneOption,
     ValidationOption,
     WeightingOption,
     WidthOption,
     make_probe,
     make_rules,
+    open_tracks_for,
     read_labels,
+    refuse_model_options,
+    refuse_training_options,
     say_unmatched,
 )
 from vp_science.errors import ProbeError
@@ -121,9 +128,21 @@ def train(
 
 @app.command("evaluate")
 def evaluate(
-    tracks: Tracks,
+    tracks: TracksOrRecordings,
     labels: LabelsOption,
     out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the report.")] = Path("evaluation"),
+    bundle: Annotated[
+        Path | None,
+        typer.Option(
+            "--probe",
+            "-p",
+            help="Measure this bundle as it is, on labelled recordings that it never saw, instead of training anew.",
+        ),
+    ] = None,
+    model: OwnModelOption = None,
+    weights: WeightsOption = None,
+    precision: PrecisionOption = "auto",
+    offline: OfflineOption = False,
     folds: Annotated[
         str,
         typer.Option(
@@ -202,36 +221,21 @@ def evaluate(
 
     Every recording (or group of recordings that share an animal, a session or a site: --groups) is predicted by a probe
     trained on the others. The report holds tables, figures and what every number means.
-    """
-    from vp_science.plots.evaluation import save_evaluation
-    from vp_science.probes.evaluate import evaluate_probe
-    from vp_science.probes.groups import GROUP_COLUMNS, read_recordings_table
-    from vp_science.probes.open_tracks import open_tracks
 
-    settings = _settings(locals())
-    model = make_probe(head, make_rules(tune_postprocess, median, fill_gap, min_bout), settings)
-    table = None if groups is None else read_recordings_table(groups)
-    if group_by is not None and table is None:
-        raise ProbeError("expected a table of recordings for --group-by, found none: give it with --groups")
-    by = GROUP_COLUMNS if group_by is None else [part.strip() for part in group_by.split(",") if part.strip()]
-    with open_tracks(tracks) as opened:
-        bouts = read_labels(labels, opened, format=format, fps=fps, behaviors=behaviors, exclusive=exclusive)
-        report = evaluate_probe(
-            model,
-            opened,
-            bouts,
-            table=table,
-            by=by,
-            folds=_folds(folds),
-            num_blocks=blocks,
-            gap_s=gap,
-            allow_leakage=allow_leakage,
-            recordings=recordings,
-            baselines=_baselines(baselines),
-            cache=cache or out / "baselines",
-            seed=seed,
-            progress=lambda line: typer.echo(line, err=True),
+    With --probe a bundle is measured as it is; the only way for a fine-tuned one, of which TRACKS may be recordings.
+    """
+    options = dict(locals())
+    from vp_science.plots.evaluation import save_evaluation
+
+    base = {"model": model, "weights": weights, "precision": precision, "offline": offline}
+    if bundle is not None:
+        refuse_training_options(evaluate, options)
+        report = _evaluate_bundle(
+            bundle, tracks, labels, out, base, format=format, fps=fps, allow_leakage=allow_leakage
         )
+    else:
+        refuse_model_options(base)
+        report = _cross_validate(options)
     files = save_evaluation(report, out)
     if as_json:
         typer.echo(json.dumps(report.to_json(), ensure_ascii=False, indent=2))
@@ -240,9 +244,66 @@ def evaluate(
     typer.echo(f"report and {len(files) - 2} figures: {files[1]}")
 
 
+def _evaluate_bundle(
+    bundle: Path,
+    tracks: list[str],
+    labels: list[str],
+    out: Path,
+    base: dict[str, Any],
+    *,
+    format: str | None,
+    fps: float | None,
+    allow_leakage: bool,
+) -> "EvaluationReport":
+    from vp_science.probes.bundle import load_probe
+    from vp_science.probes.evaluate_fitted import evaluate_fitted_probe
+
+    probe = load_probe(bundle)
+    with open_tracks_for(probe, tracks, out, base) as opened:
+        exclusive = probe.behaviors_.exclusive
+        bouts = read_labels(labels, opened, format=format, fps=fps, behaviors=None, exclusive=exclusive)
+        say_unmatched(bouts, opened)
+        return evaluate_fitted_probe(probe, opened, bouts, allow_seen=allow_leakage)
+
+
+def _cross_validate(options: dict[str, Any]) -> "EvaluationReport":
+    from vp_science.probes.evaluate import evaluate_probe
+    from vp_science.probes.groups import GROUP_COLUMNS, read_recordings_table
+    from vp_science.probes.open_tracks import open_tracks
+
+    asked = SimpleNamespace(**options)
+    rules = make_rules(asked.tune_postprocess, asked.median, asked.fill_gap, asked.min_bout)
+    probe = make_probe(asked.head, rules, _settings(options))
+    table = None if asked.groups is None else read_recordings_table(asked.groups)
+    if asked.group_by is not None and table is None:
+        raise ProbeError("expected a table of recordings for --group-by, found none: give it with --groups")
+    columns = [part.strip() for part in (asked.group_by or "").split(",") if part.strip()]
+    with open_tracks(asked.tracks) as opened:
+        bouts = read_labels(
+            asked.labels, opened, format=asked.format, fps=asked.fps, behaviors=asked.behaviors,
+            exclusive=asked.exclusive,
+        )  # fmt: skip
+        return evaluate_probe(
+            probe,
+            opened,
+            bouts,
+            table=table,
+            by=GROUP_COLUMNS if asked.group_by is None else columns,
+            folds=_folds(asked.folds),
+            num_blocks=asked.blocks,
+            gap_s=asked.gap,
+            allow_leakage=asked.allow_leakage,
+            recordings=asked.recordings,
+            baselines=_baselines(asked.baselines),
+            cache=asked.cache or asked.out / "baselines",
+            seed=asked.seed,
+            progress=lambda line: typer.echo(line, err=True),
+        )
+
+
 @app.command("predict")
 def predict(
-    tracks: Tracks,
+    tracks: TracksOrRecordings,
     bundle: Annotated[Path, typer.Option("--probe", "-p", help="Probe bundle.")],
     out: Annotated[
         Path, typer.Option("--out", "-o", help="File for the bouts; a folder for formats of one recording per file.")
@@ -251,32 +312,38 @@ def predict(
         str | None, typer.Option("--to", help="Format of the bouts, where the ending does not tell it.")
     ] = None,
     fps: Annotated[float | None, typer.Option(help="Frames per second, for formats that count frames.")] = None,
+    model: OwnModelOption = None,
+    weights: WeightsOption = None,
+    precision: PrecisionOption = "auto",
+    offline: OfflineOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Find behavior in embedded recordings and write the bouts.
 
-    ("vp-science annotate" does this for recordings that are not embedded yet, and writes scores too.)
+    ("vp-science annotate" does this for recordings that are not embedded yet, and writes scores too.) Of a fine-tuned
+    probe, TRACKS may be recordings: its logits are kept in a folder beside the bouts.
     """
     from vp_science.annotations.formats import write_annotations
     from vp_science.probes.bundle import load_probe
-    from vp_science.probes.open_tracks import clock_of, open_tracks
+    from vp_science.probes.open_tracks import clock_of
     from vp_science.timeline.annotations import Annotations
 
-    model = load_probe(bundle)
-    with open_tracks(tracks) as opened:
-        model.check_tracks(opened)
-        found = [model.predict(track).to_annotations(f"model:{model.id}") for track in opened]
+    probe = load_probe(bundle)
+    base = {"model": model, "weights": weights, "precision": precision, "offline": offline}
+    with open_tracks_for(probe, tracks, out.parent if out.suffix else out, base) as opened:
+        probe.check_tracks(opened)
+        found = [probe.predict(track).to_annotations(f"model:{probe.id}") for track in opened]
         clock = clock_of(opened, fps)
     bouts = Annotations.concat(found)
     files = write_annotations(bouts, out, to, clock=clock)
     counts = {name: int((bouts.bouts["behavior"] == name).sum()) for name in bouts.behaviors.names}
     if as_json:
-        result = {"probe": model.id, "recordings": len(found), "bouts": counts, "files": [str(file) for file in files]}
+        result = {"probe": probe.id, "recordings": len(found), "bouts": counts, "files": [str(file) for file in files]}
         typer.echo(json.dumps(result, ensure_ascii=False, indent=2))
         return
     for name, count in counts.items():
         typer.echo(f"{count:6d} bouts of {name}")
-    typer.echo(f"{len(found)} recordings, probe {model.id}: {', '.join(str(file) for file in files)}")
+    typer.echo(f"{len(found)} recordings, probe {probe.id}: {', '.join(str(file) for file in files)}")
 
 
 @app.command("card")

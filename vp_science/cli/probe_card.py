@@ -19,9 +19,9 @@ _SHORT = {"average_precision": "AP", "chance": "chance", "f1": "F1", "segment_f1
 def print_card(card: Mapping[str, Any]) -> None:
     """Print what a bundle is (the content of its ``probe.json``)."""
     console = Console(highlight=False)
-    training, parameters, tracks = card["training"], card["parameters"], card["tracks"]
+    training, tracks = card["training"], card["tracks"]
     kind = "one behavior at a time" if card["behaviors"]["exclusive"] else "behaviors may overlap"
-    _say(console, f"{card['id']}: {parameters['head']} on {tracks['model']}, {kind}", style="bold")
+    _say(console, f"{card['id']}: {_what(card)}, {kind}", style="bold")
     if training["untrained_encoder"]:
         _say(console, "UNTRAINED encoder: random weights, good for trying things out, not for science")
     console.print(_behavior_table(card))
@@ -34,15 +34,25 @@ def print_card(card: Mapping[str, Any]) -> None:
     _say(console, f"thresholds    chosen on {training['validation']}")
     _say(console, f"rules         {' '.join(_rules(card['postprocess']))}")
     _say(console, f"tracks        {_tracks(tracks)}")
+    if own := card.get("model"):
+        _say(console, f"stands on     {own['base']} {own['base_checkpoint']}")
     _say(console, f"weights       {tracks['checkpoint']}")
     _say(console, f"made with     {', '.join(f'{name} {number}' for name, number in training['software'].items())}")
     if card["evaluation"]:
         for note in card["evaluation"]["notes"]:
             _say(console, f"note          {note}")
     else:
-        _say(
-            console, "figures       none yet: vp-science probe evaluate, then probe train --evaluation evaluation.json"
-        )
+        how = "vp-science probe evaluate, then probe train --evaluation evaluation.json"
+        if card.get("model") is not None:
+            how = "vp-science probe evaluate --probe, on labelled recordings that it never saw"
+        _say(console, f"figures       none yet: {how}")
+
+
+def _what(card: Mapping[str, Any]) -> str:
+    own = card.get("model")
+    if own is None:
+        return f"{card['parameters']['head']} on {card['tracks']['model']}"
+    return f"fine-tuned from {own['base']}, readout {own['config']['readout']}"
 
 
 def _say(console: Console, line: str, style: str = "") -> None:

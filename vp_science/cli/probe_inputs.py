@@ -1,7 +1,9 @@
 """What the verbs of ``vp-science probe`` have in common: options, and how tracks, labels and settings are read."""
 
 import glob
-from collections.abc import Sequence
+import inspect
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -11,6 +13,7 @@ from vp_science.errors import ProbeError
 
 if TYPE_CHECKING:
     from vp_science.probes.probe import Probe
+    from vp_science.store.reader import Embeddings
     from vp_science.store.tables import EmbeddingTable
     from vp_science.timeline.annotations import Annotations
     from vp_science.timeline.postprocess import PostProcess
@@ -19,6 +22,19 @@ _LEARNING, _LABELS, _RULES = "How it learns", "Labels", "From scores to bouts"
 
 Tracks = Annotated[
     list[str], typer.Argument(help="Embedding files, folders of them, or quoted patterns.", show_default=False)
+]
+TracksOrRecordings = Annotated[
+    list[str],
+    typer.Argument(
+        help="Embedding files, folders of them, or quoted patterns; with a fine-tuned probe, recordings.",
+        show_default=False,
+    ),
+]
+OwnModelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--model", "-m", help="With a fine-tuned probe: the encoder that it stands on, where it is not found by name."
+    ),
 ]
 LabelsOption = Annotated[
     list[str],
@@ -171,6 +187,68 @@ def label_files(text: str) -> list[Path]:
     if not found:
         raise ProbeError(f'the pattern "{text}" matches no file: expected labels')
     return found
+
+
+@contextmanager
+def open_tracks_for(
+    probe: "Probe", inputs: Sequence[str], out: Path, base: Mapping[str, Any]
+) -> "Iterator[list[Embeddings]]":
+    """The tracks that a bundle reads, open; of recordings, a fine-tuned one makes them first.
+
+    Args:
+        probe: fitted.
+        inputs: tracks, or recordings.
+        out: folder in which tracks that are made are kept.
+        base: options about the encoder that a fine-tuned probe stands on.
+    """
+    from vp_science.probes.fine_tuned import own_model
+    from vp_science.probes.open_tracks import open_tracks
+
+    if own_model(probe) is None:
+        refuse_model_options(base)
+        with open_tracks(inputs) as opened:
+            yield opened
+        return
+    from vp_science.annotating.encoder_for import EncoderFor
+    from vp_science.annotating.own_tracks import own_tracks
+    from vp_science.cli.embed import stop_cleanly
+    from vp_science.cli.progress import BatchProgress
+
+    with stop_cleanly(out), BatchProgress() as progress:
+        paths = own_tracks(inputs, EncoderFor.of(probe, **base), probe, out, progress)
+    with open_tracks(paths) as opened:
+        yield opened
+
+
+def refuse_model_options(base: Mapping[str, Any]) -> None:
+    """Refuse options about an encoder where none is used.
+
+    Raises:
+        ProbeError: naming the first one.
+    """
+    usual = {"model": None, "weights": None, "precision": "auto", "offline": False}
+    if given := [name for name, value in base.items() if value != usual[name]]:
+        raise ProbeError(
+            f"--{given[0]} is about the encoder of a fine-tuned probe, and tracks are given here: leave it out"
+        )
+
+
+def refuse_training_options(verb: Callable[..., None], options: Mapping[str, Any]) -> None:
+    """Refuse options about training where a bundle is measured as it is.
+
+    Args:
+        verb: what was called; knows the usual values.
+        options: the values that it was called with.
+
+    Raises:
+        ProbeError: naming them.
+    """
+    used = {"tracks", "labels", "out", "bundle", "format", "fps", "allow_leakage", "as_json"}
+    used |= {"model", "weights", "precision", "offline"}
+    usual = {name: parameter.default for name, parameter in inspect.signature(verb).parameters.items()}
+    given = [name for name in usual if name not in used and options[name] != usual[name]]
+    if odd := [f"--{name.replace('_', '-')}" for name in given]:
+        raise ProbeError(f"--probe measures a bundle as it is, and {', '.join(odd)} would train another: leave it out")
 
 
 def say_unmatched(labels: "Annotations", tracks: "Sequence[EmbeddingTable]") -> None:

@@ -45,7 +45,42 @@ class SelfAttention(nnx.Module):
     ) -> Float[Array, "b s m d"]:
         """The update of every row; keys where ``valid`` is False are ignored."""
         b, s, m, d = x.shape
-        _, k, e = self.query.w.shape
+        k, e = self.config.num_heads, self.config.head_dim
+        query, key, value = self._split_heads(x, compute_dtype)
+        mask = self._mask(valid, x.shape)
+        heads = attend(query, key, value, mask, self.config.logit_cap, compute_dtype)
+        rows = heads.reshape(b, m, k, s, e).transpose(0, 3, 1, 2, 4).reshape(b * s * m, d)
+        return self.merge_rows(rows, compute_dtype).reshape(b, s, m, d)
+
+    def weights(
+        self, x: Float[Array, "b s m d"], valid: Bool[Array, "b s"] | None, compute_dtype: jnp.dtype
+    ) -> Float[Array, "b m k s s"]:
+        """How much every query (next to last axis) takes from every key (last): what :meth:`__call__` reads with.
+
+        All of them exist at once, so this is for looking, not for long sequences.
+        """
+        b, s, m, _ = x.shape
+        query, key, _ = self._split_heads(x, compute_dtype)
+        weights, total = _weigh(query, key, self._mask(valid, x.shape), self.config.logit_cap, compute_dtype)
+        return normalized(weights, total).reshape(b, m, self.config.num_heads, s, s)
+
+    def _split_heads(self, x: Float[Array, "b s m d"], compute_dtype: jnp.dtype) -> Float[Array, "3 groups s e"]:
+        """Scaled queries, keys and values; a group is a head of one entry of ``b`` and ``m``."""
+        b, s, m, d = x.shape
+        k, e = self.config.num_heads, self.config.head_dim
+        qkv = self.project_rows(x.reshape(b * s * m, d), compute_dtype)
+        return qkv.reshape(b, s, m, 3, k, e).transpose(3, 0, 2, 4, 1, 5).reshape(3, b * m * k, s, e)
+
+    def _mask(self, valid: Bool[Array, "b s"] | None, shape: tuple[int, ...]) -> Bool[Array, "groups _ s"] | None:
+        b, s, m, _ = shape
+        seen = visible(valid, s, self.config.causal)
+        if seen is None:
+            return None
+        return jnp.repeat(jnp.broadcast_to(seen, (b, *seen.shape[1:])), m * self.config.num_heads, axis=0)
+
+    def project_rows(self, rows: Float[Array, "rows d"], compute_dtype: jnp.dtype) -> Float[Array, "rows 3 k e"]:
+        """Scaled queries, keys and values of every row."""
+        d, k, e = self.query.w.shape
         # Scaling the query weights is cheaper than scaling the queries, and exact where e is a power of four.
         scale = e**-0.5
         kernel = jnp.concatenate(
@@ -55,14 +90,12 @@ class SelfAttention(nnx.Module):
         bias = jnp.concatenate(
             [(self.query.b[...] * scale).reshape(d), self.key.b[...].reshape(d), self.value.b[...].reshape(d)]
         )
-        qkv = matmul(x.reshape(b * s * m, d), kernel, compute_dtype) + bias
-        query, key, value = qkv.reshape(b, s, m, 3, k, e).transpose(3, 0, 2, 4, 1, 5).reshape(3, b * m * k, s, e)
-        seen = visible(valid, s, self.config.causal)
-        mask = None if seen is None else jnp.repeat(jnp.broadcast_to(seen, (b, *seen.shape[1:])), m * k, axis=0)
-        heads = attend(query, key, value, mask, self.config.logit_cap, compute_dtype)
-        rows = heads.reshape(b, m, k, s, e).transpose(0, 3, 1, 2, 4).reshape(b * s * m, d)
-        out = matmul(rows, self.post.w[...].reshape(d, d).T, compute_dtype) + self.post.b[...]
-        return out.reshape(b, s, m, d)
+        return (matmul(rows, kernel, compute_dtype) + bias).reshape(-1, 3, k, e)
+
+    def merge_rows(self, rows: Float[Array, "rows d"], compute_dtype: jnp.dtype) -> Float[Array, "rows d"]:
+        """The update of every row from what its heads read, head after head."""
+        d = rows.shape[-1]
+        return matmul(rows, self.post.w[...].reshape(d, d).T, compute_dtype) + self.post.b[...]
 
 
 def visible(valid: Bool[Array, "b s"] | None, length: int, causal: bool) -> Bool[Array, "_ _ s"] | None:
@@ -89,6 +122,7 @@ def attend(
     Rows that see no key attend to all keys equally: that is what the official masking comes to, and it keeps the output
     of such rows finite. Softmax and its normalisation are float32. Long sequences are attended head by head, in blocks
     of queries, so that the memory of the logits does not grow with their length; a row is computed as without blocks.
+    Gradients compute the logits of a block again, for the same reason.
     """
     if key.shape[1] <= LONG_SEQUENCE:
         return _attend_rows(query, key, value, seen, logit_cap, compute_dtype)
@@ -98,6 +132,7 @@ def attend(
         rows, joined = _split_rows(query, BLOCK_LOGITS // len(key))
         own = None if seen is None or seen.shape[0] == 1 else _split_rows(seen, BLOCK_LOGITS // len(key))[0]
 
+        @jax.checkpoint
         def block(pair: tuple[Array, Array | None]) -> Array:
             mask = seen if pair[1] is None else pair[1]
             batch = None if mask is None else mask[None]
@@ -126,6 +161,35 @@ def _attend_rows(
     logit_cap: float,
     compute_dtype: jnp.dtype,
 ) -> Float[Array, "g q e"]:
+    weights, total = _weigh(query, key, seen, logit_cap, compute_dtype)
+    # Dividing the result instead of the weights touches e columns instead of s.
+    return normalized(_batched(weights, value, ((2,), (1,)), compute_dtype), total)
+
+
+@jax.custom_jvp
+def normalized(summed: Float[Array, "*rows columns"], total: Float[Array, "*rows 1"]) -> Float[Array, "*rows columns"]:
+    """``summed / total`` with a gradient that stays finite.
+
+    The usual one holds the square of ``total``, which leaves the range of float32 where all logits of a row are near
+    the cap: 36 x exp(-50) squared is zero, exp(50) squared is infinite.
+    """
+    return summed / total
+
+
+@normalized.defjvp
+def _normalized_jvp(primals: tuple[Array, Array], tangents: tuple[Array, Array]) -> tuple[Array, Array]:
+    quotient = normalized(*primals)
+    return quotient, (tangents[0] - quotient * tangents[1]) / primals[1]
+
+
+def _weigh(
+    query: Float[Array, "g q e"],
+    key: Float[Array, "g s e"],
+    seen: Bool[Array, "g _ s"] | None,
+    logit_cap: float,
+    compute_dtype: jnp.dtype,
+) -> tuple[Float[Array, "g q s"], Float[Array, "g q 1"]]:
+    """Weights of all keys before they are divided by their sum, and the sum."""
     logits = _batched(query, key, ((2,), (2,)), compute_dtype)
     if logit_cap:
         logits = logit_cap * jnp.tanh(logits / logit_cap)
@@ -136,9 +200,7 @@ def _attend_rows(
     if seen is not None:
         blind = ~jnp.any(seen, axis=-1, keepdims=True)
         weights = jnp.where(blind, 1.0, weights * seen)
-    total = jnp.sum(weights, axis=-1, keepdims=True)
-    # Dividing the result instead of the weights touches e columns instead of s.
-    return _batched(weights, value, ((2,), (1,)), compute_dtype) / total
+    return weights, jnp.sum(weights, axis=-1, keepdims=True)
 
 
 def _batched(

@@ -70,7 +70,7 @@ class EncoderConfig:
         object.__setattr__(self, "pos_emb_shape", tuple(int(size) for size in self.pos_emb_shape))
         sizes = {field.name: getattr(self, field.name) for field in fields(self)}
         for name, size in sizes.items():
-            if name in ("atten_logit_cap", "norm_policy"):
+            if name in ("atten_logit_cap", "norm_policy", "readout"):
                 continue
             if min(size if isinstance(size, tuple) else (size,)) < 1:
                 raise SettingsError(f"{name}: expected at least 1, found {size}")
@@ -189,6 +189,76 @@ class ClassifierConfig(EncoderConfig):
         return _encoder_part(self)
 
 
+ReadoutKind = Literal["attention", "mlap", "frames"]
+READOUTS: tuple[ReadoutKind, ...] = ("attention", "mlap", "frames")
+
+
+@dataclass(frozen=True)
+class FineTunedConfig(EncoderConfig):
+    """Hyper-parameters of a fine-tuned model: the encoder and what reads behaviors from its tokens.
+
+    Attributes:
+        readout: ``attention``: one query reads all tokens of a window, which gets one label (Zhao et al. 2024, appendix
+            E); ``mlap``: the same through the last temporal layers, one after the other (Yuan et al. 2023, VideoGLUE);
+            ``frames``: one query per frame, a label for every frame of a window (FERAL).
+        num_classes: logits per frame.
+        readout_width: width of the queries and of the tokens as they read them.
+        readout_heads: attention heads of the readout; divides ``readout_width``.
+        readout_layers: ``mlap``: temporal layers that are read, counted from the last; 1 otherwise.
+        num_queries: ``frames``: learned queries; interpolated to windows of another length. 1 otherwise.
+    """
+
+    readout: ReadoutKind = "attention"
+    num_classes: int = 2
+    readout_width: int = 128
+    readout_heads: int = 4
+    readout_layers: int = 1
+    num_queries: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.readout not in READOUTS:
+            raise SettingsError(f"readout: expected one of {', '.join(READOUTS)}, found {self.readout!r}")
+        if self.readout_width % self.readout_heads:
+            raise SettingsError(
+                f"readout_heads: expected a divisor of readout_width={self.readout_width}, found {self.readout_heads}"
+            )
+        layers = self.num_temporal_layers if self.readout == "mlap" else 1
+        if self.readout_layers > layers:
+            raise SettingsError(
+                f"readout_layers: expected at most {layers} with the readout {self.readout!r} and "
+                f"{self.num_temporal_layers} temporal layers, found {self.readout_layers}"
+            )
+        if self.readout != "frames" and self.num_queries != 1:
+            raise SettingsError(
+                f"num_queries: expected 1 with the readout {self.readout!r}, found {self.num_queries}: only "
+                '"frames" has more'
+            )
+
+    @property
+    def encoder(self) -> EncoderConfig:
+        """The video encoder alone."""
+        return _encoder_part(self)
+
+    @property
+    def readout_layer(self) -> LayerConfig:
+        """What one layer of the readout is made of."""
+        return LayerConfig(self.readout_width, self.readout_heads, 4 * self.readout_width, logit_cap=0.0)
+
+    def count_readout_flops(self, num_tokens: int, num_frames: int) -> float:
+        """Floating-point operations (2 per multiply-add) of the readout for one clip; without those of its last layer.
+
+        Args:
+            num_tokens: of a clip.
+            num_frames: of a clip.
+        """
+        width, queries = self.readout_width, num_frames if self.readout == "frames" else 1
+        project = 0 if width == self.model_dim else self.model_dim * width
+        each = num_tokens * (project + 2 * width**2 + 2 * queries * width) + 2 * queries * width**2
+        mlp = 0 if self.readout == "frames" else 8 * width**2
+        return 2.0 * self.readout_layers * (each + mlp)
+
+
 def _encoder_part(config: EncoderConfig) -> EncoderConfig:
     return EncoderConfig(**{field.name: getattr(config, field.name) for field in fields(EncoderConfig)})
 
@@ -199,7 +269,8 @@ def read_config(record: JSONObject) -> EncoderConfig:
     Raises:
         SettingsError: when keys are unknown or missing.
     """
-    for kind, key in ((VideoTextConfig, "vocabulary_size"), (ClassifierConfig, "num_classes")):
+    kinds = ((VideoTextConfig, "vocabulary_size"), (FineTunedConfig, "readout"), (ClassifierConfig, "num_classes"))
+    for kind, key in kinds:
         if key in record:
             return kind.from_json(record)
     return EncoderConfig.from_json(record)
@@ -225,6 +296,14 @@ LVT_GIANT = VideoTextConfig(
     num_unimodal_layers=16,
     norm_policy="primer_hybrid",
 )
+# Its video encoder is TINY. Small enough to ship: 1,024 pieces of text instead of 32,000.
 LVT_TINY = VideoTextConfig(
-    model_dim=192, num_spatial_layers=4, num_temporal_layers=2, num_heads=3, mlp_dim=768, num_unimodal_layers=4
+    model_dim=192,
+    num_spatial_layers=4,
+    num_temporal_layers=2,
+    num_heads=3,
+    mlp_dim=768,
+    num_auxiliary_layers=1,
+    num_unimodal_layers=2,
+    vocabulary_size=1024,
 )

@@ -1,6 +1,7 @@
 """Pre-norm transformer layers, stacked along a leading axis as in the official "scan" checkpoints."""
 
 from collections.abc import Callable
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +11,12 @@ from jaxtyping import Array, Bool, Float
 from vp_science.encoder.attention import SelfAttention
 from vp_science.encoder.config import LayerConfig
 from vp_science.encoder.layers import FeedForward, HybridNorms
+from vp_science.encoder.spreading import gather_weights, is_spread
 
 # Rows of a block on a CPU: with base, its widest activation (4 D floats a row) then takes 12 MB.
 BLOCK_ROWS = 1024
+
+Remat = Literal["none", "layers"]
 
 
 class Layer(HybridNorms):
@@ -33,9 +37,16 @@ class Layer(HybridNorms):
 
 
 class LayerStack(nnx.Module):
-    """Layers whose parameters carry a leading layer axis; run by a scan, so that one layer is compiled once."""
+    """Layers whose parameters carry a leading layer axis; run by a scan, so that one layer is compiled once.
+
+    Attributes:
+        remat: for gradients: ``layers`` keeps only what enters each layer and computes the rest once more in the
+            backward pass; ``none`` keeps everything, so blocks would save nothing and only cost time. None, where no
+            gradients are asked for.
+    """
 
     def __init__(self, config: LayerConfig, num_layers: int, *, rngs: nnx.Rngs):
+        self.remat: Remat | None = None
         make = nnx.split_rngs(splits=num_layers)(nnx.vmap(lambda rngs: Layer(config, rngs=rngs)))
         self.x_layers = make(rngs)
 
@@ -45,7 +56,7 @@ class LayerStack(nnx.Module):
         """All layers in order; there is no norm at the end."""
 
         def whole(x: Array) -> Array:
-            return self._scan(lambda layer, x: layer(x, valid, compute_dtype), x)
+            return self.scan_layers(lambda layer, x: layer(x, valid, compute_dtype), x)
 
         def blocked(x: Array) -> Array:
             blocks, masks = split_blocks(x, valid)
@@ -55,17 +66,23 @@ class LayerStack(nnx.Module):
                 done: Array = jax.lax.map(lambda pair: layer(pair[0], pair[1], compute_dtype), (blocks, masks))
                 return done
 
-            return join_blocks(self._scan(run, blocks), x.shape)
+            return join_blocks(self.scan_layers(run, blocks), x.shape)
 
+        if self.remat == "none" or is_spread(x):
+            return whole(x)  # across devices, blocks would be cut
         # The choice falls when the program is compiled for a device.
         result: Array = jax.lax.platform_dependent(x, cpu=blocked, default=whole)
         return result
 
-    def _scan(self, run: Callable[[Layer, Array], Array], x: Array) -> Array:
-        def step(x: Array, layer: Layer) -> tuple[Array, None]:
-            return run(layer, x), None
+    def scan_layers(self, run: Callable[[Layer, Array], Array], x: Array) -> Array:
+        """``run(layer, x)`` with one layer after the other; ``x`` keeps its shape."""
 
-        result: Array = jax.lax.scan(step, x, self.x_layers)[0]
+        def step(x: Array, layer: Layer) -> tuple[Array, None]:
+            return run(gather_weights(layer), x), None
+
+        # Inside of a scan nothing can be merged with the first computation, so no barrier has to prevent it.
+        body = jax.checkpoint(step, prevent_cse=False) if self.remat == "layers" else step
+        result: Array = jax.lax.scan(body, x, self.x_layers)[0]
         return result
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 import jax
 import jax.numpy as jnp
 from flax import nnx
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Num
 
 from vp_science.encoder.config import EncoderConfig
 from vp_science.encoder.info import ModelInfo
@@ -73,13 +73,9 @@ class VideoEncoder(nnx.Module):
         Raises:
             ValueError: when height or width is not a multiple of the patch size.
         """
-        patches = split_patches(frames, self.config.patch_size)
-        f, rows, columns, pixels = patches.shape
-        n = rows * columns
-        x = self.patch_projection(patches.reshape(f * n, pixels), self._dtype).reshape(f, n, -1)
-        positions = resize_positions(self.spatial_pos_emb.emb_var[...], self.config.pos_emb_shape[1:], (rows, columns))
-        mask = None if valid is None else jnp.repeat(valid[:, None], n, axis=1)
-        x = self.spatial_encoder((x + positions)[:, :, None], mask, self._dtype)
+        x = self.place_patches(frames)
+        mask = None if valid is None else jnp.repeat(valid[:, None], x.shape[1], axis=1)
+        x = self.spatial_encoder(x[:, :, None], mask, self._dtype)
         return self.spatial_ln(x[:, :, 0])
 
     @jax.jit
@@ -89,17 +85,33 @@ class VideoEncoder(nnx.Module):
         """Tokens of clips from the spatial tokens of their frames.
 
         Args:
-            spatial: what :meth:`spatial` gave for the frames of each clip, in order.
+            spatial: what ``spatial`` gave for the frames of each clip, in order.
             valid: False marks padded frames.
         """
+        x = self.temporal_encoder(self.place_frames(spatial), valid, self._dtype)
+        return self.temporal_ln(x)
+
+    def place_patches(self, frames: Float[Array, "f h w 3"]) -> Float[Array, "f n d"]:
+        """What enters the first spatial layer: projected patches with their positions.
+
+        Raises:
+            ValueError: when height or width is not a multiple of the patch size.
+        """
+        patches = split_patches(frames, self.config.patch_size)
+        f, rows, columns, pixels = patches.shape
+        x = self.patch_projection(patches.reshape(f * rows * columns, pixels), self._dtype)
+        positions = resize_positions(self.spatial_pos_emb.emb_var[...], self.config.pos_emb_shape[1:], (rows, columns))
+        return x.reshape(f, rows * columns, -1) + positions
+
+    def place_frames(self, spatial: Float[Array, "b t n d"]) -> Float[Array, "b t n d"]:
+        """What enters the first temporal layer: spatial tokens with the positions of their frames."""
         t = spatial.shape[1]
         positions = resize_positions(self.temporal_pos_emb.emb_var[...], (self.config.num_frames,), (t,))
-        x = self.temporal_encoder(spatial + positions[:, None], valid, self._dtype)
-        return self.temporal_ln(x)
+        return spatial + positions[:, None]
 
     @jax.jit
     def window_vectors(self, tokens: Float[Array, "b t n d"]) -> Float[Array, "b d"]:
-        """One vector per clip, from what :meth:`temporal` gave: the mean of all tokens."""
+        """One vector per clip, from what ``temporal`` gave: the mean of all tokens."""
         return tokens.mean(axis=(1, 2))
 
     @property
@@ -107,7 +119,7 @@ class VideoEncoder(nnx.Module):
         return jnp.dtype(self.compute_dtype)
 
 
-def split_patches(frames: Float[Array, "f h w c"], patch_size: int) -> Float[Array, "f rows columns pixels"]:
+def split_patches(frames: Num[Array, "f h w c"], patch_size: int) -> Num[Array, "f rows columns pixels"]:
     """Cut frames into square patches; inside a patch the order is row, column, channel.
 
     Raises:

@@ -9,6 +9,9 @@ from pathlib import Path
 
 from vp_science.errors import StoreError
 
+OPEN_ELSEWHERE = "another program has it open"
+"""What a message says about a file that is in use; whoever can wait looks for it."""
+
 _ADVICE = "Without --in-place the results go to files of their own (--out)"
 
 
@@ -59,7 +62,7 @@ def _lock(handle: int, path: Path) -> None:
     except OSError as error:
         if error.errno in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES):
             raise StoreError(
-                f"cannot write into {path}: another program has it open. Close it there (MATLAB, a notebook, another "
+                f"cannot write into {path}: {OPEN_ELSEWHERE}. Close it there (MATLAB, a notebook, another "
                 "run) and run the same command again"
             ) from error
         raise StoreError(

@@ -72,7 +72,8 @@ def make_map(
     _check_recordings(points.recordings)
     if len(points) < _FEWEST:
         raise MapError(
-            f"expected at least {_FEWEST} points to map, found {len(points)}: add recordings, or take unit='frames'"
+            f"expected at least {_FEWEST} points to map, found {len(points)}: add recordings, embed with a smaller "
+            "stride, or make every look a point (--unit frames; settings=vp.maps.PointSettings(unit='frames'))"
         )
     final = wanted.completed(min(len(points), fit_points), points.dim)
     projection = fit_projection(points, final)
@@ -131,7 +132,9 @@ def _map_settings(options: Mapping[str, Any]) -> MapSettings:
         return MapSettings(**options)
     except TypeError as error:
         known = ", ".join(name for name in MapSettings.__dataclass_fields__)
-        raise MapError(f"expected options among {known}, found something else ({error}): check the spelling") from error
+        point = sorted(set(options) & set(PointSettings.__dataclass_fields__))
+        fix = f"{', '.join(point)} belongs to settings=vp.maps.PointSettings(...)" if point else "check the spelling"
+        raise MapError(f"expected options among {known}, found something else ({error}): {fix}") from error
 
 
 def _check_recordings(names: Sequence[str]) -> None:

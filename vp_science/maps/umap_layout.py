@@ -9,7 +9,7 @@ that another version of umap-learn cannot quietly place points elsewhere.
 
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import numpy as np
@@ -62,10 +62,27 @@ def lay_out_umap(
     return np.asarray(reducer.embedding_, np.float32), reducer
 
 
+def load_umap() -> Any:
+    """umap-learn, with what numba compiles of it kept on disk.
+
+    umap-learn keeps the programs of some of its functions and compiles the rest in every process, which takes about ten
+    seconds. Numba keeps them where it keeps the others: beside the source or, where nobody may write there, in the
+    user's cache; without either they are compiled anew.
+    """
+    import umap.layouts
+    import umap.umap_
+
+    for module in (umap.umap_, umap.layouts):
+        for compiled in vars(module).values():
+            if hasattr(compiled, "enable_caching") and compiled.stats.cache_path is None:
+                with suppress(RuntimeError):  # numba found no folder to write to
+                    compiled.enable_caching()
+    return umap
+
+
 def make_umap(vectors: Float32[np.ndarray, "point component"], settings: MapSettings) -> Any:
     """A UMAP that is not fitted, but knows the nearest neighbours."""
-    import umap
-
+    umap = load_umap()
     return umap.UMAP(**_arguments(vectors, settings), init=vectors[:, :2].copy(), n_epochs=settings.num_epochs)
 
 
@@ -73,7 +90,7 @@ def restore_umap(
     vectors: Float32[np.ndarray, "point component"], coordinates: Float32[np.ndarray, "point 2"], settings: MapSettings
 ) -> Any:
     """The UMAP that put these points there; its ``transform`` places others."""
-    import umap
+    umap = load_umap()
 
     class Restored(umap.UMAP):  # type: ignore[misc]
         """A UMAP whose layout is known."""

@@ -1,9 +1,11 @@
 """The look that all figures share: ink on white, few lines, colors that color-blind readers can tell apart."""
 
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
 
+import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -33,14 +35,30 @@ def new_figure(width: float, height: float) -> Figure:
 def axes_for(axes: Axes | None, width: int | float, height: int | float) -> Axes:
     """The given axes, or those of a new figure whose plotting area is this wide and high in inches; tidied.
 
-    What stands outside (tick labels, a legend) may leave the new figure: ``save`` cuts the picture where its content
-    ends.
+    In a notebook the figure is one of pyplot, which shows it below the cell; elsewhere pyplot stays out of it. What
+    stands outside (tick labels, a legend) may leave the new figure: ``save`` cuts the picture where its content ends.
     """
     if axes is not None:
         return tidy(axes)
     whole = (width + _LEFT + _RIGHT, height + _BOTTOM + _TOP)
     place = (_LEFT / whole[0], _BOTTOM / whole[1], width / whole[0], height / whole[1])
-    return tidy(new_figure(*whole).add_axes(place))
+    figure = _shown_figure(*whole) if _in_notebook() else new_figure(*whole)
+    return tidy(figure.add_axes(place))
+
+
+def _in_notebook() -> bool:
+    """Whether this is a cell, and matplotlib draws below it: %matplotlib inline (the default) or widget."""
+    ipython = sys.modules.get("IPython")
+    backend = str(matplotlib.get_backend(auto_select=False)).lower()
+    drawn_below = any(name in backend for name in ("inline", "ipympl", "widget"))
+    return drawn_below and ipython is not None and ipython.get_ipython() is not None
+
+
+def _shown_figure(width: float, height: float) -> Figure:
+    """An empty white figure that pyplot knows: as fine as figures of this notebook are (``rcParams``)."""
+    from matplotlib import pyplot
+
+    return pyplot.figure(figsize=(width, height), facecolor="white")
 
 
 def size_in_inches(axes: Axes) -> tuple[float, float]:

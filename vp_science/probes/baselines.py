@@ -226,7 +226,7 @@ def embed_untrained(
         VPScienceError: when a recording cannot be embedded.
     """
     from vp_science.checkpoints.load import load_encoder
-    from vp_science.embedding import embed
+    from vp_science.embedding.run import embed
     from vp_science.encoder.config import read_config
 
     _refuse_followed(tracks)

@@ -7,13 +7,15 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+import zlib
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from vp_science.errors import AnnotationError, ProbeError
+from vp_science.errors import ProbeError, VPScienceError
 from vp_science.files import sync_folder, write_atomically
 from vp_science.probes.objective import Objective
 from vp_science.probes.probe import Probe, restore
@@ -23,7 +25,8 @@ from vp_science.typing import StrPath
 
 FORMAT, SCHEMA = "vp_science.probe", 1
 CARD, WEIGHTS = "probe.json", "weights.npz"
-_MAX_CARD, _MAX_WEIGHTS = 64 << 20, 4 << 30
+_MAX_CARD, _MAX_WEIGHTS = 64 << 20, 8 << 30
+_ZIP64_BYTES = 1 << 31
 
 
 def save_probe(probe: Probe, path: StrPath, *, overwrite: bool = False) -> Path:
@@ -42,7 +45,7 @@ def save_probe(probe: Probe, path: StrPath, *, overwrite: bool = False) -> Path:
     """
     where = Path(path)
     card = (json.dumps(describe(probe), ensure_ascii=False, indent=2, allow_nan=False) + "\n").encode()
-    weights = _npz_bytes(probe.head_.to_arrays())
+    arrays = probe.head_.to_arrays()
     if where.exists() and not overwrite:
         raise ProbeError(f"expected nothing at {where}, found a file or folder: choose another name, or overwrite it")
     if where.exists():
@@ -50,9 +53,9 @@ def save_probe(probe: Probe, path: StrPath, *, overwrite: bool = False) -> Path:
     try:
         where.parent.mkdir(parents=True, exist_ok=True)
         if where.suffix.lower() == ".zip":
-            write_atomically(where, lambda file: file.write(_zip_bytes({CARD: card, WEIGHTS: weights})))
+            write_atomically(where, lambda file: _write_zip(file, card, arrays))
         else:
-            _write_folder(where, {CARD: card, WEIGHTS: weights})
+            _write_folder(where, card, arrays)
         sync_folder(where.parent)
     except OSError as error:
         raise ProbeError(f"cannot write {where} ({error.strerror or error}): choose a folder with room") from error
@@ -61,7 +64,7 @@ def save_probe(probe: Probe, path: StrPath, *, overwrite: bool = False) -> Path:
 
 def describe(probe: Probe) -> dict[str, Any]:
     """The content of ``probe.json``: the model card, and everything but the weights that predictions need."""
-    objective = probe.objective_
+    objective, own = probe.objective_, probe.head_.facts()
     parameters = probe.get_params()
     if isinstance(parameters["postprocess"], PostProcess):
         parameters["postprocess"] = None  # what it became stands in "postprocess"
@@ -80,6 +83,7 @@ def describe(probe: Probe) -> dict[str, Any]:
         "thresholds": [float(value) for value in probe.thresholds_],
         "postprocess": probe.postprocess_.to_json(),
         "tracks": probe.track_settings_,
+        **({"model": own} if own else {}),
         "training": probe.training_,
         "evaluation": probe.evaluation_,
     }
@@ -95,19 +99,21 @@ def load_probe(path: StrPath) -> Probe:
         ProbeError: when it is missing, damaged, of a newer format, or not a probe bundle.
     """
     where = Path(path)
-    members = _read_members(where)
+    with _open_members(where) as (card_file, weights_file):
+        try:
+            card = json.loads(card_file.read(_MAX_CARD))
+        except (ValueError, RecursionError) as error:
+            raise _damaged(where, f"{CARD} is not JSON: {error}") from error
+        if not isinstance(card, dict) or card.get("format") != FORMAT:
+            raise ProbeError(f"expected a probe bundle at {where}, found something else: give what probe train wrote")
+        if card.get("schema") != SCHEMA:
+            raise ProbeError(f"expected schema {SCHEMA} in {where}, found {card.get('schema')!r}: upgrade vp-science")
+        arrays = _load_npz(weights_file, where)
     try:
-        card = json.loads(members[CARD])
-    except (ValueError, RecursionError) as error:
-        raise _damaged(where, f"{CARD} is not JSON: {error}") from error
-    if not isinstance(card, dict) or card.get("format") != FORMAT:
-        raise ProbeError(f"expected a probe bundle at {where}, found something else: give what probe train wrote")
-    if card.get("schema") != SCHEMA:
-        raise ProbeError(f"expected schema {SCHEMA} in {where}, found {card.get('schema')!r}: upgrade vp-science")
-    try:
-        probe = _restore(card, _load_npz(members[WEIGHTS], where))
-    except (KeyError, TypeError, ValueError, AttributeError, AnnotationError) as error:
-        raise _damaged(where, f"{type(error).__name__}: {error}") from error
+        probe = _restore(card, arrays)
+    except (KeyError, TypeError, ValueError, AttributeError, VPScienceError) as error:
+        why = str(error) if isinstance(error, VPScienceError) else f"{type(error).__name__}: {error}"
+        raise _damaged(where, why) from error
     if probe.id != card["id"]:
         raise _damaged(where, f"its id is {card['id']}, its content gives {probe.id}")
     return probe
@@ -137,7 +143,7 @@ def _restore(card: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Probe
     classes = len(behaviors) + (objective.exclusive and objective.background)
     if objective.weights.shape != (classes,):
         raise ValueError(f"expected {classes} class weights, found {objective.weights.shape}")
-    facts = {name: card[name] for name in ("tracks", "training", "evaluation")}
+    facts = {name: card[name] for name in ("tracks", "training", "evaluation")} | {"model": card.get("model")}
     return restore(
         parameters, behaviors, objective, thresholds, PostProcess.from_json(card["postprocess"]), facts, arrays
     )
@@ -149,32 +155,41 @@ def _damaged(path: Path, reason: str) -> ProbeError:
     )
 
 
-def _npz_bytes(arrays: Mapping[str, np.ndarray]) -> bytes:
-    parts = {}
-    for name, array in sorted(arrays.items()):
-        buffer = io.BytesIO()
-        np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-        parts[f"{name}.npy"] = buffer.getvalue()
-    return _zip_bytes(parts)
+def _write_npz(file: Any, arrays: Mapping[str, np.ndarray]) -> None:
+    """Arrays one after the other, so that no second copy of all of them is held."""
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for name, array in sorted(arrays.items()):
+            with archive.open(_entry(f"{name}.npy"), "w", force_zip64=array.nbytes > _ZIP64_BYTES) as member:
+                np.lib.format.write_array(member, np.ascontiguousarray(array), allow_pickle=False)
 
 
-def _zip_bytes(members: Mapping[str, bytes]) -> bytes:
-    """A zip without dates, so that equal content gives equal bytes."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        for name, content in members.items():
-            archive.writestr(zipfile.ZipInfo(name), content)
-    return buffer.getvalue()
+def _write_zip(file: Any, card: bytes, arrays: Mapping[str, np.ndarray]) -> None:
+    with tempfile.TemporaryFile() as weights:
+        _write_npz(weights, arrays)
+        size = weights.tell()
+        weights.seek(0)
+        with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+            archive.writestr(_entry(CARD), card)
+            with archive.open(_entry(WEIGHTS), "w", force_zip64=size > _ZIP64_BYTES) as member:
+                shutil.copyfileobj(weights, member)
 
 
-def _write_folder(path: Path, members: Mapping[str, bytes]) -> None:
+def _entry(name: str) -> zipfile.ZipInfo:
+    """An entry without a date, so that equal content gives equal bytes."""
+    return zipfile.ZipInfo(name)
+
+
+def _write_folder(path: Path, card: bytes, arrays: Mapping[str, np.ndarray]) -> None:
     """Write beside the final name, then rename; an older bundle goes only after the new one is in place."""
     fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
     old = fresh.with_suffix(".old")
     try:
-        for name, content in members.items():
+        for name in (CARD, WEIGHTS):
             with (fresh / name).open("xb") as file:
-                file.write(content)
+                if name == CARD:
+                    file.write(card)
+                else:
+                    _write_npz(file, arrays)
                 file.flush()
                 os.fsync(file.fileno())
         fresh.chmod(0o755)
@@ -189,33 +204,40 @@ def _write_folder(path: Path, members: Mapping[str, bytes]) -> None:
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _read_members(path: Path) -> dict[str, bytes]:
+@contextmanager
+def _open_members(path: Path) -> Iterator[tuple[Any, Any]]:
+    """The card and the weights of a bundle, open; neither is larger than it may be."""
     limits = {CARD: _MAX_CARD, WEIGHTS: _MAX_WEIGHTS}
-    try:
-        if path.is_dir():
-            for name, limit in limits.items():
-                if (size := (path / name).stat().st_size) > limit:
-                    raise _damaged(path, f"{name} has {size} bytes")
-            return {name: (path / name).read_bytes() for name in limits}
-        with zipfile.ZipFile(path) as archive:
-            for name, limit in limits.items():
-                if (size := archive.getinfo(name).file_size) > limit:
-                    raise _damaged(path, f"{name} has {size} bytes")
-            return {name: archive.read(name) for name in limits}
-    except FileNotFoundError as error:
-        raise ProbeError(
-            f"expected a probe bundle at {path}, found no {Path(error.filename or path).name}: check the name"
-        ) from error
-    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
-        raise ProbeError(
-            f"expected a probe bundle (folder or zip) at {path}, found something else ({error})"
-        ) from error
+    with ExitStack() as stack:
+        try:
+            if path.is_dir():
+                sizes = {name: (path / name).stat().st_size for name in limits}
+                files: list[Any] = [stack.enter_context((path / name).open("rb")) for name in limits]
+            else:
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                sizes = {name: archive.getinfo(name).file_size for name in limits}
+                files = [stack.enter_context(archive.open(name)) for name in limits]
+        except FileNotFoundError as error:
+            raise ProbeError(
+                f"expected a probe bundle at {path}, found no {Path(error.filename or path).name}: check the name"
+            ) from error
+        except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, NotImplementedError) as error:
+            raise ProbeError(
+                f"expected a probe bundle (folder or zip) at {path}, found something else ({error})"
+            ) from error
+        for name, limit in limits.items():
+            if sizes[name] > limit:
+                raise _damaged(path, f"{name} has {sizes[name]} bytes")
+        try:
+            yield files[0], files[1]
+        except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
+            raise _damaged(path, str(error)) from error
 
 
-def _load_npz(content: bytes, path: Path) -> dict[str, np.ndarray]:
+def _load_npz(file: Any, path: Path) -> dict[str, np.ndarray]:
     """Arrays of numbers. Every header is compared with the bytes that are there before anything is made of it."""
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        with zipfile.ZipFile(file) as archive:
             if sum(member.file_size for member in archive.infolist()) > _MAX_WEIGHTS:
                 raise _damaged(path, "its weights unpack to an absurd size")
             return {name.removesuffix(".npy"): _array(archive.read(name)) for name in archive.namelist()}
@@ -228,7 +250,7 @@ def _array(content: bytes) -> np.ndarray:
     if np.lib.format.read_magic(file) != (1, 0):
         raise ValueError("an array is not in npy format 1.0")
     shape, fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    body = content[file.tell() :]
-    if dtype.kind not in "fiu" or fortran or math.prod(shape) * dtype.itemsize != len(body):
-        raise ValueError(f"an array claims shape {shape} of {dtype} and has {len(body)} bytes")
-    return np.frombuffer(body, dtype).reshape(shape).copy()
+    start, stored = file.tell(), len(content) - file.tell()
+    if dtype.kind not in "fiu" or fortran or math.prod(shape) * dtype.itemsize != stored:
+        raise ValueError(f"an array claims shape {shape} of {dtype} and has {stored} bytes")
+    return np.frombuffer(content, dtype, offset=start).reshape(shape).copy()

@@ -31,9 +31,15 @@ def match_annotations(annotations: Annotations, tracks: Sequence[EmbeddingTable]
         One ethogram per track; all unknown where the annotations do not name its recording.
 
     Raises:
-        AnnotationError: when two names fit one track, or no track at all is named.
+        AnnotationError: when two names fit one track, no track at all is named, or no person has labelled anything.
     """
-    annotations = annotations.select(sources=("manual", "curated"))
+    by_people = annotations.select(sources=("manual", "curated"))
+    if annotations.recordings and not by_people.recordings:
+        raise AnnotationError(
+            "expected labels of people (source manual: or curated:), found only what a model found (model:): review it "
+            "first, in the panel or in BORIS"
+        )
+    annotations = by_people
     names = match_names(annotations.recordings, [track.bout_recording for track in tracks])
     if not any(names):
         raise AnnotationError(

@@ -197,7 +197,8 @@ def gather_study(
     if not pairs:
         raise ProbeError(
             "expected labelled time in at least one recording, found none: unknown is never absent, so labels need "
-            "observed intervals (vp-science labels summary shows them)"
+            "observed intervals (vp-science labels summary shows them; labels convert --all-scored takes whole "
+            "recordings as scored)"
         )
     names = [track.bout_recording for track, _ in pairs]
     groups = _groups(names, table, by)

@@ -12,6 +12,8 @@ from vp_science.timeline.names import listed
 
 _SHARE = 0.2
 _NUM_BLOCKS = 5
+_LEAST_LEFT = 0.5
+"""Of the labelled frames that must be left to fit on: in clips of few windows a fifth and its gaps are nearly all."""
 
 Masks = list[Bool[np.ndarray, " _"]]
 """Per track: which frames."""
@@ -38,7 +40,8 @@ def plan_holdout(
     A recording is held out only if every behavior still has an example in the others; of those, the one that shows
     the most behaviors is taken (then the one nearest to a fifth of the labels). Otherwise the labels of every recording
     are cut into fifths of time, and one fifth of each is held out, with a gap of one window around it. The fifth whose
-    behaviors are most like the whole comes first.
+    behaviors are most like the whole comes first. Where that would leave less than half of the labels (clips hardly
+    longer than a window), nothing is held out.
 
     Args:
         tracks: one per recording or animal.
@@ -88,11 +91,13 @@ def _choose_recording(
 
 def _fifths_of_each(tracks: Sequence[EmbeddingTable], states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Holdout:
     folds = [_fifth(tracks, states, number) for number in range(_NUM_BLOCKS)]
-    usable = [fold for fold in folds if all(_frequency(states, masks) is not None for masks in fold)]
+    usable = [fold for fold in folds if _is_usable(states, *fold)]
     if not usable:
         everything = [np.ones(len(s), dtype=bool) for s in states]
         nothing = [np.zeros(len(s), dtype=bool) for s in states]
-        return Holdout([(everything, nothing)], "nothing: there are too few labels, thresholds are 0.5")
+        return Holdout(
+            [(everything, nothing)], "nothing: there are too few labels, or clips are too short; thresholds are 0.5"
+        )
     usable.sort(key=lambda fold: _unlikeness(states, *fold))
     return Holdout(
         usable,
@@ -115,15 +120,23 @@ def _fifth(
     return train, validation
 
 
-def _frequency(states: Sequence[Int8[np.ndarray, "_ behavior"]], masks: Masks) -> np.ndarray | None:
-    """Share of the known frames in which each behavior happens; None without known frames."""
-    known = sum(((s[mask] >= 0).any(axis=1)).sum() for s, mask in zip(states, masks, strict=True))
+def _is_usable(states: Sequence[Int8[np.ndarray, "_ behavior"]], train: Masks, validation: Masks) -> bool:
+    whole = [np.ones(len(s), dtype=bool) for s in states]
+    return _num_known(states, validation) > 0 and _num_known(states, train) >= _LEAST_LEFT * _num_known(states, whole)
+
+
+def _num_known(states: Sequence[Int8[np.ndarray, "_ behavior"]], masks: Masks) -> int:
+    return int(sum(((s[mask] >= 0).any(axis=1)).sum() for s, mask in zip(states, masks, strict=True)))
+
+
+def _frequency(states: Sequence[Int8[np.ndarray, "_ behavior"]], masks: Masks) -> np.ndarray:
+    """Share of the known frames in which each behavior happens."""
     happens = sum((s[mask] == 1).sum(axis=0) for s, mask in zip(states, masks, strict=True))
-    return np.asarray(happens / known) if known else None
+    return np.asarray(happens / _num_known(states, masks))
 
 
 def _unlikeness(states: Sequence[Int8[np.ndarray, "_ behavior"]], train: Masks, validation: Masks) -> tuple[int, float]:
     """First how many behaviors lose all examples for fitting, then how other the held-out part is than the whole."""
     whole = [np.ones(len(s), dtype=bool) for s in states]
-    everything, left, held = (np.asarray(_frequency(states, masks)) for masks in (whole, train, validation))
+    everything, left, held = (_frequency(states, masks) for masks in (whole, train, validation))
     return int(((everything > 0) & (left == 0)).sum()), float(np.abs(held - everything).sum())

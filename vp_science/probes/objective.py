@@ -130,10 +130,13 @@ class Objective:
         self,
         logits: Float[Array, "*n class"],
         targets: Float[Array, "*n class"],
-        known: Bool[Array, "*n class"],
+        known: Bool[Array, "*n class"] | Float[Array, "*n class"],
         key: PRNGKeyArray | None = None,
     ) -> Float[Array, ""]:
-        """Weighted mean over the known labels; without a key nothing is drawn (and eql is cross-entropy)."""
+        """Weighted mean over the known labels; without a key nothing is drawn (and eql is cross-entropy).
+
+        ``known`` may be shares from 0 to 1, where labels are mixed with unknown ones.
+        """
         allowed = jnp.ones_like(logits)
         if self.loss_name == "eql" and key is not None:
             draw = jax.random.bernoulli(key, _EQUALIZE, logits.shape)
@@ -148,7 +151,7 @@ class Objective:
         self,
         logits: Float[Array, "*n class"],
         targets: Float[Array, "*n class"],
-        known: Bool[Array, "*n class"],
+        known: Bool[Array, "*n class"] | Float[Array, "*n class"],
         allowed: Float[Array, "*n class"],
     ) -> Float[Array, ""]:
         log_p = logits - jax.nn.logsumexp(logits, axis=-1, b=allowed, keepdims=True)
@@ -162,7 +165,7 @@ class Objective:
         self,
         logits: Float[Array, "*n class"],
         targets: Float[Array, "*n class"],
-        known: Bool[Array, "*n class"],
+        known: Bool[Array, "*n class"] | Float[Array, "*n class"],
         allowed: Float[Array, "*n class"],
     ) -> Float[Array, ""]:
         smooth = targets * (1 - 2 * self.smoothing) + self.smoothing

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from vp_science.annotations.clock import FrameClock
-from vp_science.batch import OUTPUT_ENDING, natural_key
+from vp_science.batch import LOGITS_ENDING, OUTPUT_ENDING, natural_key
 from vp_science.errors import ProbeError
 from vp_science.store.reader import Embeddings, open_embeddings
 from vp_science.store.tables import EmbeddingTable
@@ -17,38 +17,41 @@ from vp_science.timeline.names import listed
 from vp_science.typing import StrPath
 
 
-def find_tracks(inputs: Iterable[StrPath]) -> list[Path]:
+def find_tracks(inputs: Iterable[StrPath], ending: str = OUTPUT_ENDING) -> list[Path]:
     """Expand files, folders (with all below them) and patterns to embedding files, each once, in a stable order.
+
+    Args:
+        inputs: what to expand.
+        ending: of the names of files in folders.
 
     Raises:
         ProbeError: when an input gives none.
     """
     found: dict[Path, Path] = {}
     for given in inputs:
-        for path in _expand(os.fspath(given)):
+        for path in _expand(os.fspath(given), ending):
             found.setdefault(Path(os.path.abspath(path)), path)
     return list(found.values())
 
 
-def _expand(given: str) -> list[Path]:
+def _expand(given: str, ending: str) -> list[Path]:
     path = Path(given)
     if path.is_dir():
-        files = sorted(path.rglob(f"*{OUTPUT_ENDING}"), key=natural_key)
+        files = sorted(path.rglob(f"*{ending}"), key=natural_key)
         if not files:
-            raise ProbeError(
-                f"expected embedding files (*{OUTPUT_ENDING}) in {path}, found none: embed recordings first"
-            )
+            first = "annotate" if ending == LOGITS_ENDING else "embed"
+            raise ProbeError(f"expected embedding files (*{ending}) in {path}, found none: {first} recordings first")
         return files
     if path.exists() or not glob.has_magic(given):
         return [path]
     matches = sorted((Path(name) for name in glob.glob(given, recursive=True)), key=natural_key)
     if not matches:
         raise ProbeError(f'the pattern "{given}" matches no file: expected embedding files')
-    return [file for match in matches for file in (_expand(str(match)) if match.is_dir() else [match])]
+    return [file for match in matches for file in (_expand(str(match), ending) if match.is_dir() else [match])]
 
 
 @contextmanager
-def open_tracks(inputs: Iterable[StrPath]) -> Iterator[list[Embeddings]]:
+def open_tracks(inputs: Iterable[StrPath], ending: str = OUTPUT_ENDING) -> Iterator[list[Embeddings]]:
     """Open embedding files for the time of a ``with`` block; see ``find_tracks``.
 
     Raises:
@@ -56,7 +59,7 @@ def open_tracks(inputs: Iterable[StrPath]) -> Iterator[list[Embeddings]]:
         StoreError: when a file is damaged or something else.
     """
     with ExitStack() as stack:
-        tracks = [stack.enter_context(open_embeddings(path)) for path in find_tracks(inputs)]
+        tracks = [stack.enter_context(open_embeddings(path)) for path in find_tracks(inputs, ending)]
         seen: dict[str, Embeddings] = {}
         for track in tracks:
             other = seen.setdefault(track.recording_id, track)

@@ -19,6 +19,7 @@ from vp_science.probes.dataset import (
     match_annotations,
 )
 from vp_science.probes.heads.base import Head, HeadSettings, TrainingData
+from vp_science.probes.heads.fine_tuned import NOT_ON_TRACKS
 from vp_science.probes.holdout import Holdout, Masks, plan_holdout
 from vp_science.probes.objective import Objective
 from vp_science.probes.registry import find_head, head_settings
@@ -42,7 +43,8 @@ class Probe(BaseEstimator):  # type: ignore[misc]
     its grid times (which is what ``GridSearchCV`` and other tools that cut sequences need).
 
     Parameters:
-        head: ``logistic``, ``knn``, ``prototype``, ``attentive`` or ``temporal``.
+        head: ``logistic``, ``knn``, ``prototype``, ``attentive`` or ``temporal``; ``fine-tuned`` comes from
+            ``vp-science train finetune`` and is not fitted here.
         exclusive: at most one behavior at a time (softmax), or any number (sigmoids); None believes the catalogue.
         loss: ``cross-entropy``, ``focal`` or ``eql`` (the last two: ``attentive`` and ``temporal``).
         weighting: ``sqrt`` weighs classes by the square root of their inverse frequency, ``none`` does not.
@@ -120,6 +122,8 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             AnnotationError: when labels and tracks name no recording in common.
         """
         settings = self._check_parameters()
+        if not find_head(self.head).reads_tracks:
+            raise ProbeError(NOT_ON_TRACKS)
         tracks, ethograms = self._labelled(list(X), y)
         self.behaviors_ = check_same_behaviors(ethograms)
         self.track_settings_ = track_settings(tracks[0].provenance)
@@ -168,7 +172,8 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         if not pairs:
             raise ProbeError(
                 "expected labelled time in at least one recording, found none: unknown is never absent, so labels need "
-                "observed intervals (vp-science labels summary shows them)"
+                "observed intervals (vp-science labels summary shows them; labels convert --all-scored takes whole "
+                "recordings as scored)"
             )
         for _, ethogram in pairs:
             if ethogram.behaviors.exclusive:
@@ -203,20 +208,21 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             return head_type.fit(data, objective, settings), objective
 
         scores = [np.full(s.shape, np.nan, np.float32) for s in states]
+        fitted: tuple[Head, Objective] | None = None
         for train, validation in holdout.folds if head_type.refits else holdout.folds[:1]:
             try:
-                head, objective = fit(train, validation)
+                fitted = fit(train, validation)
             except ProbeError:
                 if not head_type.refits:
                     raise
                 continue  # one behavior is left without this part; the fit on everything tells if there is no other
             for index, (track, mask) in enumerate(zip(tracks, validation, strict=True)):
                 if mask.any():
-                    scores[index][mask] = head.scores(track, objective)[mask]
-        if head_type.refits and any(mask.any() for _, validation in holdout.folds for mask in validation):
+                    scores[index][mask] = fitted[0].scores(track, fitted[1])[mask]
+        if fitted is None or (head_type.refits and any(mask.any() for _, held in holdout.folds for mask in held)):
             everything = [np.ones(len(s), dtype=bool) for s in states]
-            head, objective = fit(everything, [~mask for mask in everything])
-        return head, objective, scores
+            fitted = fit(everything, [~mask for mask in everything])
+        return *fitted, scores
 
     def _objective(self, states: Sequence[Int8[np.ndarray, "_ behavior"]]) -> Objective:
         return Objective.of(
@@ -281,11 +287,12 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             X: tracks, or one.
 
         Returns:
-            One ``Ethogram`` per track (or the one); unknown where the followed animal was not seen.
+            One ``Ethogram`` per track (or the one); unknown where the followed animal was not seen. Its bouts say
+            ``model:<probe id>``.
         """
         if isinstance(X, EmbeddingTable):
-            return self._ethogram(X)
-        return [self._ethogram(track) for track in X]
+            return self._ethogram(X, self.id)
+        return [self._ethogram(track, self.id) for track in X]
 
     def score(self, X: Sequence[EmbeddingTable], y: Labels) -> float:
         """Macro mAP: the mean over the behaviors of the average precision at all labelled frames."""
@@ -298,11 +305,12 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         scores[~track.present] = np.nan
         return scores
 
-    def _ethogram(self, track: EmbeddingTable) -> Ethogram:
+    def _ethogram(self, track: EmbeddingTable, probe_id: str) -> Ethogram:
         scores = self._scores(track)
         time_s = np.asarray(track.time_s, np.float64)
         states = self.states(scores, time_s)
-        return Ethogram(self.behaviors_, time_s, states, scores, track.bout_recording, track.subject, track.target)
+        names = (track.bout_recording, track.subject, track.target)
+        return Ethogram(self.behaviors_, time_s, states, scores, *names, source=f"model:{probe_id}")
 
     def states(
         self, scores: Float32[np.ndarray, "frame behavior"], time_s: np.ndarray
@@ -313,6 +321,11 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         return apply_postprocess(
             np.nan_to_num(scores), time_s, self.behaviors_, self.thresholds_, self.postprocess_, known
         )
+
+    @property
+    def reads_embeddings(self) -> bool:
+        """Whether its tracks are embeddings of an encoder; a fine-tuned probe makes tracks with a model of its own."""
+        return find_head(self.head).reads_tracks
 
     def check_tracks(self, X: Sequence[EmbeddingTable]) -> None:
         """Refuse tracks that this probe cannot read.
@@ -332,7 +345,7 @@ class Probe(BaseEstimator):  # type: ignore[misc]
         """Name and the first 8 digits of the hash over everything that determines its predictions."""
         self._check_fitted()
         digest = hashlib.sha256()
-        for name, array in sorted(self.head_.to_arrays().items()):
+        for name, array in sorted(self.head_.hashed().items()):
             digest.update(name.encode() + str(array.dtype).encode() + str(array.shape).encode())
             digest.update(np.ascontiguousarray(array).tobytes())
         facts = {
@@ -342,6 +355,8 @@ class Probe(BaseEstimator):  # type: ignore[misc]
             "postprocess": self.postprocess_.to_json(),
             "tracks": self.track_settings_,
         }
+        if own := self.head_.facts():
+            facts["model"] = own
         digest.update(json.dumps(facts, sort_keys=True).encode())
         return f"{self.name}-{digest.hexdigest()[:8]}"
 
@@ -382,13 +397,13 @@ def _labels(tracks: Sequence[EmbeddingTable], y: Labels) -> list[Ethogram]:
 def _labelled_facts(track: EmbeddingTable, ethogram: Ethogram) -> dict[str, Any]:
     step = np.diff(ethogram.time_s, append=ethogram.time_s[-1])
     known = (ethogram.states >= 0).any(axis=1)
+    happens = {name: ethogram.states[:, column] == 1 for column, name in enumerate(ethogram.behaviors.names)}
     return {
         "recording": track.bout_recording,
         "subject": track.subject,
         "labelled_s": round(float(step[known].sum()), 3),
-        "bouts": {
-            name: len(runs(ethogram.states[:, column] == 1)) for column, name in enumerate(ethogram.behaviors.names)
-        },
+        "bouts": {name: len(runs(on)) for name, on in happens.items()},
+        "behavior_s": {name: round(float(step[on].sum()), 3) for name, on in happens.items()},
     }
 
 
@@ -408,5 +423,6 @@ def restore(
     probe.thresholds_, probe.postprocess_ = thresholds, postprocess
     probe.track_settings_, probe.training_ = dict(facts["tracks"]), dict(facts["training"])
     probe.evaluation_ = facts["evaluation"]
-    probe.head_ = find_head(probe.head).from_arrays(arrays, settings)
+    probe.head_ = find_head(probe.head).restore(arrays, settings, facts.get("model") or {})
+    probe.head_.check(objective, probe.track_settings_)
     return probe

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
@@ -99,6 +99,18 @@ class MethodResult:
         """Precision and recall at every threshold, per behavior, all test parts together; [] when there are none."""
         truths, predictions = [one.truth for one in self.tested], [one.prediction for one in self.tested]
         return ranking_curves(truths, predictions, max_points) if truths else []
+
+    def predictions(self) -> list[Ethogram]:
+        """What was found in every recording (of every animal), each moment by a probe that never saw it.
+
+        Returns:
+            Ethograms at the grid times that were tested, in the order of testing; [] when there are no figures.
+        """
+        parts: dict[tuple[str, str, str], list[Ethogram]] = {}
+        for one in self.tested:
+            found = one.prediction
+            parts.setdefault((found.recording, found.subject, found.target), []).append(_tested_rows(one))
+        return [_joined(some) for some in parts.values()]
 
 
 @dataclass(frozen=True, eq=False)
@@ -257,6 +269,23 @@ class EvaluationReport:
     def save_text(self, folder: StrPath, figures: Sequence[str] = ()) -> Path:
         """Write ``evaluation.md`` alone; see ``save``."""
         return _write(Path(folder), TEXT_NAME, self.text(figures))
+
+
+def _tested_rows(one: Tested) -> Ethogram:
+    """The prediction where there are labels to test it; elsewhere the same probe may have learned."""
+    rows, found = one.truth.known.any(axis=1), one.prediction
+    scores = None if found.scores is None else found.scores[rows]
+    return replace(found, time_s=found.time_s[rows], states=found.states[rows], scores=scores)
+
+
+def _joined(parts: Sequence[Ethogram]) -> Ethogram:
+    """Stretches of one recording as one ethogram."""
+    times = np.concatenate([part.time_s for part in parts])
+    states = np.concatenate([part.states for part in parts])
+    scores = [part.scores for part in parts if part.scores is not None]
+    whole = np.concatenate(scores) if len(scores) == len(parts) else None
+    order = np.argsort(times)
+    return replace(parts[0], time_s=times[order], states=states[order], scores=None if whole is None else whole[order])
 
 
 def _write(folder: Path, name: str, text: str) -> Path:

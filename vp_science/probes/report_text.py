@@ -40,7 +40,7 @@ def _summary(report: EvaluationReport) -> str:
     lines.append(
         f"{len(report.behaviors)} behaviors ({'one at a time' if report.behaviors.exclusive else 'may overlap'}), "
         f"{len(tested)} labelled recordings, {_duration(seconds)} of labelled time, {len(report.folds)} folds "
-        f"({report.settings['folds']}). Every recording was predicted by a probe that was trained on the others."
+        f"({report.settings['folds']}). {_how(report)}"
         if not any(fold.leakage for fold in report.folds)
         else f"{len(report.behaviors)} behaviors, {len(tested)} labelled recordings, {_duration(seconds)} of labelled "
         f"time, {len(report.folds)} folds ({report.settings['folds']}). **Train and test share recordings**: see below."
@@ -53,6 +53,13 @@ def _summary(report: EvaluationReport) -> str:
         "comparable between recordings, and neither is one threshold.)"
     )
     return "\n".join(lines)
+
+
+def _how(report: EvaluationReport) -> str:
+    fitted = report.settings.get("fitted")
+    if fitted is None:
+        return "Every recording was predicted by a probe that was trained on the others."
+    return f"Every recording was predicted by the probe `{_safe(str(fitted))}` as it is, which learned from others."
 
 
 def _overall_figures() -> list[MetricName]:
@@ -101,6 +108,8 @@ def _per_behavior(report: EvaluationReport) -> str:
 
 
 def _against_baselines(report: EvaluationReport) -> str:
+    if "fitted" in report.settings:
+        return ""  # nothing else was trained on the same recordings
     lines = ["## What it must beat"]
     shown = [method for method in report.methods if method.pooled is not None]
     for entry in (entry for entry in FIGURES if entry.compared):

@@ -1,10 +1,36 @@
-"""Recordings that ship with the package, for first tries and tests."""
+"""Recordings that ship with the package, and footage that is drawn: for first tries, tests and training."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from vp_science.lazy import lazy_names
+
 if TYPE_CHECKING:
+    from vp_science.samples.parts import sample_parts
+    from vp_science.samples.synthetic.behaviors import SYNTHETIC_BEHAVIORS
+    from vp_science.samples.synthetic.clips import draw_clips
+    from vp_science.samples.synthetic.recording import synthetic_recording
+    from vp_science.samples.synthetic.settings import SyntheticSettings
     from vp_science.timeline.annotations import Annotations
+
+__all__ = [
+    "SYNTHETIC_BEHAVIORS",
+    "SyntheticSettings",
+    "draw_clips",
+    "sample_annotations",
+    "sample_labels",
+    "sample_parts",
+    "sample_recording",
+    "synthetic_recording",
+]
+
+__getattr__, __dir__ = lazy_names(
+    __name__,
+    dict.fromkeys(
+        ("SYNTHETIC_BEHAVIORS", "SyntheticSettings", "draw_clips", "synthetic_recording"), f"{__name__}.synthetic"
+    )
+    | {"sample_parts": f"{__name__}.parts"},
+)
 
 _FOLDER = Path(__file__).parent
 

@@ -264,7 +264,7 @@ def measure_rate(asked: EmbeddingRequest, result: Estimate, report: Reporter) ->
     Raises:
         VPScienceError: when the model cannot be loaded or the recording cannot be read.
     """
-    from vp_science.embedding import check_settings, plan_stream
+    from vp_science.embedding.settings import check_settings, plan_stream
     from vp_science.sessions.embedding_job import loaded_encoder, peak_memory
 
     todo = {track.recording for track in result.tracks if track.status != "done"}

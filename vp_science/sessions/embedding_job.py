@@ -12,7 +12,12 @@ from vp_science.animals import follow_batch
 from vp_science.batch import BatchItem, EmbedResult, append_manifest
 from vp_science.checkpoints.fetch import fetch_weights
 from vp_science.checkpoints.load import load_encoder
-from vp_science.embedding import EmbedJob, EmbedWork, check_settings, checked_names, manifest_facts
+from vp_science.checkpoints.registry import is_model_name
+from vp_science.embedding.flight import EmbedFlights
+from vp_science.embedding.identity import manifest_facts
+from vp_science.embedding.inputs import checked_names
+from vp_science.embedding.job import EmbedJob, EmbedWork
+from vp_science.embedding.settings import check_settings
 from vp_science.encoder.family import VideoModel
 from vp_science.errors import CheckpointError
 from vp_science.flight import run_in_flight
@@ -77,8 +82,8 @@ def _embed_group(
             items.append(item)
             owners[item.recording_id] = one.id
     checked_names(list(items))
-    job = _Job(encoder, settings, asked.out, {}, asked.overwrite, told, owners)
-    for result in run_in_flight(items, job):
+    job = _Job(encoder, settings, asked.out, {}, asked.overwrite, told, owners=owners)
+    for result in run_in_flight(items, EmbedFlights(job)):
         append_manifest(asked.out, result, manifest_facts(encoder))
         yield result, owners[result.recording_id]
 
@@ -119,8 +124,7 @@ def loaded_encoder(asked: EmbeddingRequest, report: Reporter) -> VideoModel:
     Raises:
         CheckpointError: when the weights are not on this machine and the user did not ask for a download, or it fails.
     """
-    spec = asked.spec
-    weights = asked.weights
+    spec, weights = asked.spec, asked.files
     if weights is None and spec.released:
         report.progress(f"looking for the weights of {spec.name}")
         weights = fetch_weights(spec, offline=not asked.download, on_bytes=_downloading(spec.name, report))
@@ -129,7 +133,10 @@ def loaded_encoder(asked: EmbeddingRequest, report: Reporter) -> VideoModel:
         stamp = None if weights is None else weights.stat().st_mtime_ns
     except OSError as error:
         raise CheckpointError(f"{weights}: expected a file with weights, found {error.strerror or error}") from error
-    return _load(spec.name, weights, asked.precision, stamp)
+    if is_model_name(asked.model):
+        return _load(spec.name, weights, asked.precision, stamp)
+    # A model that was trained here is its folder, and a file beside it would be another one's.
+    return _load(str(weights), asked.weights, asked.precision, stamp)
 
 
 def _downloading(name: str, report: Reporter) -> Any:

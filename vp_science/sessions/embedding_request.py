@@ -5,13 +5,14 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from vp_science.checkpoints.registry import ModelSpec, find_model
+from vp_science.checkpoints.model_folder import find_model_folder, read_model_folder
+from vp_science.checkpoints.registry import ModelSpec, find_model, is_model_name
 from vp_science.errors import SettingsError
 from vp_science.video.crop_path import FollowSettings
 from vp_science.video.preprocess import Preprocess
 
 if TYPE_CHECKING:
-    from vp_science.embedding import EmbedSettings
+    from vp_science.embedding.settings import EmbedSettings
     from vp_science.encoder.config import EncoderConfig
 
 Region = tuple[int, int, int, int]
@@ -42,7 +43,7 @@ class EmbeddingRequest:
     Attributes:
         out: folder of the tracks.
         recordings: which ones.
-        model: name of the model.
+        model: name of the model, or the folder of a training.
         weights: file with weights of one's own, None for those of the model.
         precision: ``auto``, ``float32`` or ``bfloat16``.
         download: the user has agreed to a download of the weights.
@@ -104,8 +105,25 @@ class EmbeddingRequest:
 
         Raises:
             SettingsError: when there is none of this name.
+            CheckpointError: when it is the folder of a training, and damaged.
         """
-        return find_model(self.model)
+        folder = None if is_model_name(self.model) else find_model_folder(self.model)
+        if folder is None:
+            return find_model(self.model)
+        model = read_model_folder(folder)
+        return ModelSpec(model.name, model.config, model.num_parameters, "trained here", "")
+
+    @property
+    def files(self) -> Path | None:
+        """Weights that the user named, or those of a model that was trained here; None for those that come with it."""
+        return self.weights or (None if is_model_name(self.model) else find_model_folder(self.model))
+
+    @property
+    def recorded_name(self) -> str:
+        """What tracks will say that they were made with."""
+        folder = find_model_folder(self.files)
+        trained = None if folder is None else read_model_folder(folder)
+        return trained.name if trained is not None and trained.config == self.spec.config else self.spec.name
 
     def preprocess(self, config: "EncoderConfig", region: Region | None = None) -> Preprocess:
         """Size, fit and region of the frames."""
@@ -114,7 +132,7 @@ class EmbeddingRequest:
 
     def settings(self, config: "EncoderConfig", region: Region | None = None) -> "EmbedSettings":
         """As ``embed`` takes them."""
-        from vp_science.embedding import EmbedSettings
+        from vp_science.embedding.settings import EmbedSettings
 
         return EmbedSettings(
             self.fps, self.num_frames, self.stride, self.spatial_pool, self.dtype, self.preprocess(config, region)
@@ -131,7 +149,7 @@ class EmbeddingRequest:
         """The settings that an existing track is compared with before anything is loaded, as in its provenance."""
         config = self.spec.config
         return {
-            "model": self.spec.name,
+            "model": self.recorded_name,
             "preprocess": self.preprocess(config, region).to_json(),
             "num_frames": self.num_frames,
             "stride": self.stride,

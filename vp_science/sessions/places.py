@@ -5,25 +5,14 @@ is kept in a file of the user's own.
 """
 
 import json
-import os
 from pathlib import Path
 
+from vp_science.files import user_folder as user_folder
 from vp_science.files import write_atomically
 from vp_science.typing import StrPath
 
 Known = dict[str, dict[str, dict[str, str]]]
 _MOST_BYTES = 16 << 20
-
-
-def user_folder() -> Path:
-    """Where this user's settings of vp-science lie (``VP_SCIENCE_CONFIG`` says another place)."""
-    if given := os.environ.get("VP_SCIENCE_CONFIG"):
-        return Path(given)
-    if os.name == "nt":
-        base = Path(os.environ.get("APPDATA", Path.home() / "AppData" / "Roaming"))
-    else:
-        base = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-    return base / "vp-science"
 
 
 class Places:

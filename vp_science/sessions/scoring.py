@@ -24,7 +24,8 @@ from vp_science.probes.probe import Probe
 from vp_science.probes.report import EvaluationReport, Tested
 from vp_science.sessions.label_log import LOG_NAME
 from vp_science.sessions.material import named
-from vp_science.sessions.session_probes import probe_path, training_folder
+from vp_science.sessions.scoring_fitted import evaluate_as_it_is
+from vp_science.sessions.session_probes import probe_path, read_training, training_folder
 from vp_science.sessions.training import LabelledTracks, labelled_tracks
 from vp_science.sessions.worker import Reporter
 from vp_science.timeline.comparison import compare
@@ -50,8 +51,11 @@ class _Split:
 def evaluate_session_probe(request: dict[str, Any], report: Reporter) -> dict[str, Any]:
     """Cross-validate a probe of the session on the labels that it learned from, and put the figures on its card.
 
+    A probe from elsewhere is compared, as it is, with labels of the session that it never saw.
+
     Args:
-        request: ``session``, ``recordings``, ``look_at`` and ``excluded`` as for ``train``, and ``probe`` (id).
+        request: ``session``, ``recordings``, ``labels``, ``look_at`` and ``excluded`` as for ``train``, and ``probe``
+            (id).
         report: hears about the progress.
 
     Returns:
@@ -63,24 +67,37 @@ def evaluate_session_probe(request: dict[str, Any], report: Reporter) -> dict[st
     folder, probe_id = Path(request["session"]), str(request["probe"])
     beside = training_folder(folder, probe_id)
     labels = beside / LOG_NAME
-    if not labels.exists():
+    imported = read_training(folder, probe_id).imported
+    if not labels.exists() and not imported:
         raise ProbeError(f"expected the labels of the probe {probe_id} at {labels}, found none: train it again")
     bundle = probe_path(folder, probe_id)
     probe = load_probe(bundle)
+    if imported:
+        report.progress("testing it as it is", 0, 1)
+        try:
+            _keep(folder, probe, *evaluate_as_it_is(probe, request))
+        except ProbeError as error:
+            return {"probe": probe_id, "scores": False, "why": str(error)}
+        return {"probe": probe_id, "scores": True, "why": ""}
     # A bundle does not say whether its rules were chosen before or after; they are given to every fold.
     probe.postprocess = None if probe.postprocess_ == PostProcess() else probe.postprocess_
     with labelled_tracks({**request, "labels": labels}, report) as material:
         found = _first_that_works(probe, material, report)
         if isinstance(found, str):
             return {"probe": probe_id, "scores": False, "why": found}
-        result, words = found
-        result.save(beside)
-        _write_moments(beside, result.probe.tested)
-        content = json.dumps({"how": words}, ensure_ascii=False).encode()
-        write_atomically(beside / HOW_NAME, lambda file: file.write(content))
-    attach_evaluation(probe, result)
-    save_probe(probe, bundle, overwrite=True)
+        _keep(folder, probe, *found)
     return {"probe": probe_id, "scores": True, "why": ""}
+
+
+def _keep(folder: Path, probe: Probe, result: EvaluationReport, words: str) -> None:
+    """Write scores beside the probe, and figures on its card."""
+    beside = training_folder(folder, probe.id)
+    result.save(beside)
+    _write_moments(beside, result.probe.tested)
+    content = json.dumps({"how": words}, ensure_ascii=False).encode()
+    write_atomically(beside / HOW_NAME, lambda file: file.write(content))
+    attach_evaluation(probe, result)
+    save_probe(probe, probe_path(folder, probe.id), overwrite=True)
 
 
 def _first_that_works(model: Probe, material: LabelledTracks, report: Reporter) -> tuple[EvaluationReport, str] | str:

@@ -160,7 +160,7 @@ def labelled_tracks(request: Mapping[str, Any], report: Reporter) -> Iterator[La
         tracks = [stack.enter_context(open_embeddings(track.path)) for _, track in found]
         names = [name for name, _ in found]
         truths = _truths(annotations, tracks, names)
-        _exclude(truths, request.get("excluded", []))
+        exclude_time(truths, request.get("excluded", []))
         report.checkpoint()
         truths, bare = _with_examples(truths)
         if bare:
@@ -230,7 +230,7 @@ def _truths(annotations: Annotations, tracks: Sequence[Embeddings], names: Seque
     ]
 
 
-def _exclude(truths: Sequence[Ethogram], excluded: Sequence[Sequence[Any]]) -> None:
+def exclude_time(truths: Sequence[Ethogram], excluded: Sequence[Sequence[Any]]) -> None:
     """Make time unknown that nothing may be learned from (in place)."""
     for recording, start_s, stop_s in excluded:
         for truth in truths:

@@ -1,29 +1,13 @@
 """Opens recordings for looking at, with their indexes kept where this user's caches lie."""
 
 import hashlib
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 from vp_science.errors import RecordingError
-from vp_science.sessions.places import user_folder
+from vp_science.files import user_cache_folder as user_cache_folder
 from vp_science.typing import StrPath
 from vp_science.video.viewing import CACHE_BYTES, ViewingSource, open_source
-
-
-def user_cache_folder() -> Path:
-    """Where this user's caches of vp-science lie (below ``VP_SCIENCE_CONFIG`` where that is set).
-
-    Everything in it may be deleted at any time.
-    """
-    if os.environ.get("VP_SCIENCE_CONFIG"):
-        return user_folder() / "cache"
-    if os.name == "nt":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home() / "AppData" / "Local")) / "vp-science" / "cache"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "vp-science"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "vp-science"
 
 
 def open_viewing(

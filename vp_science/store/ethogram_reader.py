@@ -204,6 +204,7 @@ def _read(probe: h5py.Group, group: h5py.Group, path: Path) -> Ethogram:
         _text(probe, "recording_id", path),
         names["subject"],
         names["target"],
+        f"model:{names['probe_id']}",
     )
 
 

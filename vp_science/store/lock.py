@@ -11,6 +11,9 @@ from vp_science.errors import StoreError
 LOCK_NAME = "lock"
 _ATTEMPTS = 20
 
+WRITTEN_ELSEWHERE = "another process is writing"
+"""How a message begins about a file that is being written; whoever can wait looks for it."""
+
 
 class FolderLock:
     """Holds a folder for this process until ``release``; the system releases it when the process is killed.
@@ -100,6 +103,6 @@ def _leads_to(path: Path, handle: int) -> bool:
 
 def _busy(output: Path) -> str:
     return (
-        f"another process is writing {output}: wait until it has finished, "
+        f"{WRITTEN_ELSEWHERE} {output}: wait until it has finished, "
         "or choose another output folder (--out) for this one"
     )

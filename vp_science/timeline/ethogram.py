@@ -38,6 +38,7 @@ class Ethogram:
         recording: id of the recording.
         subject: who does it; "" for the whole frame.
         target: to whom; "" for nobody in particular.
+        source: where the states come from, as bouts say it: ``manual:<annotator>`` or ``model:<probe>``.
     """
 
     behaviors: Behaviors
@@ -47,6 +48,7 @@ class Ethogram:
     recording: str = ""
     subject: str = ""
     target: str = ""
+    source: str = "manual:"
 
     def __post_init__(self) -> None:
         expected = (len(self.time_s), len(self.behaviors))
@@ -85,10 +87,13 @@ class Ethogram:
         # A frame in which one behavior happens is known; one without any is known only if all are known to be absent.
         return np.where(happens.any(axis=1) | self.known.all(axis=1), index, -1).astype(np.int64)
 
-    def to_bouts(self, source: str = "manual:") -> pd.DataFrame:
+    def to_bouts(self, source: str | None = None) -> pd.DataFrame:
         """Maximal runs of frames in which a behavior happens, as rows of a bout table.
 
         A state gives one bout per run, with the mean score; a point event gives one row per frame.
+
+        Args:
+            source: of the bouts; None takes that of the ethogram.
         """
         edges = frame_edges(self.time_s)
         rows = []
@@ -107,7 +112,7 @@ class Ethogram:
                         "stop_s": end,
                         "kind": behavior.kind,
                         "score": np.nan if self.scores is None else float(self.scores[first:stop, column].mean()),
-                        "source": source,
+                        "source": self.source if source is None else source,
                     }
                 )
         return pd.DataFrame(rows)
@@ -133,8 +138,8 @@ class Ethogram:
             ]
         )
 
-    def to_annotations(self, source: str = "manual:") -> Annotations:
-        """Bouts and observed intervals of this ethogram."""
+    def to_annotations(self, source: str | None = None) -> Annotations:
+        """Bouts and observed intervals of this ethogram; see ``to_bouts``."""
         return Annotations.of(self.to_bouts(source), self.to_observed(), self.behaviors)
 
     def with_states(self, states: Int8[np.ndarray, "frame behavior"]) -> "Ethogram":

@@ -93,13 +93,13 @@ def get_dataset(file: h5py.File, name: str, path: Path) -> h5py.Dataset:
             continue
         if link is None:
             raise RecordingError(
-                f'{path}: expected a dataset "{name}", found none of that name: choose with --dataset among '
+                f'{path}: expected a dataset "{name}", found none of that name: choose with --dataset (dataset=) among '
                 f"{', '.join(found for found, _ in datasets(file)) or 'no datasets at all'}"
             )
         item = item[part]
     if not isinstance(item, h5py.Dataset):
         raise RecordingError(
-            f'{path}: expected a dataset "{name}", found a group: choose a dataset in it with --dataset'
+            f'{path}: expected a dataset "{name}", found a group: choose a dataset in it with --dataset (dataset=)'
         )
     return item
 

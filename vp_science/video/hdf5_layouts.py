@@ -65,7 +65,7 @@ def find_layout(file: h5py.File, path: Path, dataset: str | None) -> Layout:
             listing = "; ".join(_describe(file, layout) for layout in likely[:_SHOWN])
             raise RecordingError(
                 f"{path}: expected one dataset with frames, found {len(likely)} ({listing}): choose one with "
-                f"--dataset NAME"
+                f"--dataset NAME (dataset=)"
             )
     raise RecordingError(_no_frames(file, path))
 
@@ -83,7 +83,7 @@ def _named(file: h5py.File, path: Path, name: str) -> Layout:
         raise RecordingError(
             f'{path}: expected frames in "{name}", found shape {item.shape} of {item.dtype}: frames are [t h w], [t '
             f"h w c] "
-            f"or [t c h w] numbers, or one encoded picture per frame; choose another with --dataset NAME"
+            f"or [t c h w] numbers, or one encoded picture per frame; choose another with --dataset NAME (dataset=)"
         )
     return layout
 
@@ -172,5 +172,5 @@ def _no_frames(file: h5py.File, path: Path) -> str:
     return (
         f"{path}: expected a dataset with frames, found no frames in this HDF5 file; it holds "
         f"{listing or 'no datasets'}: pass the recording that belongs to it (key points and tables are no frames), or "
-        f"choose with --dataset NAME"
+        f"choose with --dataset NAME (dataset=)"
     )

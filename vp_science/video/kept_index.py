@@ -24,7 +24,9 @@ _SCHEMA = 1
 _ENDING = ".index.npz"
 _MOST_BYTES = 1 << 29
 _MOST_FILES = 500
-_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile)
+# SystemError: before Python 3.11.8 the parser that numpy reads headers with may fail where several threads use it
+# (python/cpython#106905).
+_BROKEN = (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, SystemError, zipfile.BadZipFile)
 
 _FIELDS = {field.name: field.type for field in dataclasses.fields(VideoIndex)}
 _FLAGS = ("numbered", "seekable", "truncated")
@@ -39,11 +41,13 @@ class IndexFolder:
     Args:
         folder: where they are kept; made when needed. A folder that cannot be written keeps nothing, and that is all.
         watch: is told how much of a file is read, 0 to 1, when it must be; what it raises ends the work.
+        most_files: older ones are deleted beyond this number.
     """
 
-    def __init__(self, folder: Path, watch: Watch | None = None) -> None:
+    def __init__(self, folder: Path, watch: Watch | None = None, *, most_files: int | None = None) -> None:
         self._folder = folder
         self._watch = watch
+        self._most_files = most_files
 
     def __call__(self, path: Path) -> VideoIndex:
         """The index of a video.
@@ -64,7 +68,7 @@ class IndexFolder:
         self._folder.mkdir(parents=True, exist_ok=True)
         write_atomically(place, lambda file: _write(file, index, state), shared=True)
         kept = sorted(self._folder.glob(f"*{_ENDING}"), key=lambda file: file.stat().st_mtime)
-        for old in kept[:-_MOST_FILES]:
+        for old in kept[: -(self._most_files or _MOST_FILES)]:
             old.unlink(missing_ok=True)
 
 

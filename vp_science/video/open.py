@@ -158,6 +158,11 @@ def _head(path: Path) -> bytes:
         if not path.is_file():
             if path.exists():
                 raise RecordingError(f"{path}: expected a file or a folder of pictures, found something else")
+            if path.is_symlink():
+                raise RecordingError(
+                    f"{path}: expected a recording, found a link to {os.readlink(path)}, where nothing is: connect the "
+                    "drive that it is on, or correct the link"
+                )
             raise RecordingError(f"{path}: expected a recording, found no such file: check the path")
         with path.open("rb") as file:
             head = file.read(_HEAD_BYTES)

@@ -67,6 +67,8 @@ class VideoRecording(Recording):
             self._stamp = _stamp(path)
             self._index = indexer(path)
         self._walker = Walker(path, self._index)
+        self._spare: list[Walker] = []
+        self._closed = False
         self._ahead: tuple[int, Generator[Walked, None, None]] | None = None
         self.time_s, times = self._times(source_fps, timestamps)
         if self._index.truncated:
@@ -243,13 +245,26 @@ class VideoRecording(Recording):
         self._check_unchanged()
         geometry = preprocess.geometry(self.width, self.height) if preprocess else None
         scaler = FrameScaler(self.width, self.height, geometry, self._orientation)
-        walker = Walker(self.path, self._index)
+        walker = self._take_walker()
         try:
             for walked, shown in self._wanted_frames(walker, frame_index):
                 assert shown.frame is not None
                 yield DecodedFrame(walked.frame_index, shown.frame_index, scaler(shown.frame), walked.damaged)
         finally:
+            self._give_back(walker)
+
+    def _take_walker(self) -> Walker:
+        """One that nobody uses: opening a file and numbering its packets costs more than a short clip."""
+        try:
+            return self._spare.pop()
+        except IndexError:
+            return Walker(self.path, self._index)
+
+    def _give_back(self, walker: Walker) -> None:
+        if self._closed or self._spare:
             walker.close()
+        else:
+            self._spare.append(walker)
 
     def _wanted_frames(self, walker: Walker, wanted: Int64[np.ndarray, " wanted"]) -> Iterator[tuple[Walked, Walked]]:
         """Each wanted frame, and the frame to show for it."""
@@ -312,9 +327,12 @@ class VideoRecording(Recording):
             return fingerprint_files([self.path], self.num_frames)
 
     def close(self) -> None:
-        """Release the file and the decoder."""
+        """Release the file and the decoders."""
+        self._closed = True
         self._stop()
         self._walker.close()
+        while self._spare:
+            self._spare.pop().close()
 
 
 def _stamp(path: Path) -> tuple[int, int]:

@@ -285,7 +285,7 @@ def test_models_say_what_they_are(qtbot):
     form.set_models(vp.sessions.list_models())
     assert form.model.currentData() == "videoprism-base"
     form.model.setCurrentIndex(form.model.findData("videoprism-tiny"))
-    assert "Untrained demo model" in form.about.text()
+    assert "Comes with the program, trained on drawn animals" in form.about.text()
     assert not form.needs_download
     form.model.setCurrentIndex(form.model.findData("videoprism-giant"))
     assert "were never released" in form.unusable

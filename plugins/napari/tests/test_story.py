@@ -110,7 +110,7 @@ def embed(bench, qtbot):
     qtbot.waitUntil(lambda: not page.running, timeout=LONG)
     with vp.open_embeddings(vp.sessions.find_track(bench.state.session, "fly")) as track:
         assert len(track) == 240
-        assert track.provenance.untrained
+        assert not track.provenance.untrained
 
 
 def label(bench, qtbot):

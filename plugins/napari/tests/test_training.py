@@ -19,6 +19,8 @@ import vp_science as vp
 TESTS = Path(__file__).resolve().parents[3] / "tests"
 sys.path[:0] = [str(TESTS / name) for name in ("sessions", "probes", "pipeline")]
 
+from fine_tuned_micro import make_probe  # noqa: E402
+from pipeline_tools import make_encoder  # noqa: E402
 from training_study import Listener, copy_session, make_session, request_of  # noqa: E402
 
 # Here and not in two threads at once: modules are rewritten while they are imported (the beartype hook of the tests),
@@ -337,6 +339,29 @@ def test_a_bundle_of_other_tracks_is_refused_with_the_message_of_the_library(pag
     page.trainer.open_bundle(tmp_path / "nothing.zip")
     runner.do()
     assert "expected a probe bundle" in page.stage.text()
+
+
+def test_a_fine_tuned_bundle_looks_at_the_recordings_and_is_tested_on_labels_that_it_never_saw(
+    page, runner, state, qtbot, tmp_path
+):
+    bundle = vp.save_probe(make_probe(make_encoder(), name="mouse"), tmp_path / "mouse.zip")
+    said = []
+    page.trainer.progress.connect(lambda event: said.append(event["stage"]))
+    page.trainer.open_bundle(bundle)
+    runner.do()
+    qtbot.waitUntil(lambda: len(state.predictions) == 3, timeout=20_000)
+    assert page.choices.probe.startswith("mouse-")
+    assert any(stage.startswith("looking at rec1 (") for stage in said)
+    assert "Opened from a file" in page.card.text()
+    assert "custom, fine-tuned, one behavior at a time" in page.card.text()
+    assert page.warning.isVisibleTo(page)  # this one stands on random numbers
+    assert page.test.isVisibleTo(page)
+    assert "labels of recordings that it never saw" in page.test.toolTip()
+    assert "Not tested here yet" in page.how.text()
+    page.trainer.test()
+    runner.do()
+    qtbot.waitUntil(lambda: page.scores is not None)
+    assert "Tested as it is on the labels of rec0, rec1, rec2" in page.how.text()
 
 
 @trained

@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from jaxtyping import Float32
@@ -70,11 +70,13 @@ class Head(abc.ABC):
         settings_used: the fields of ``HeadSettings`` that concern it.
         refits: whether fitting again on train and validation together is worth while (heads that stop early need their
             validation data).
+        reads_tracks: it is fitted on embedding tracks; otherwise it has a model of its own, which makes its tracks.
         log: figures of the fit for the model card.
     """
 
     settings_used: ClassVar[tuple[str, ...]]
     refits: ClassVar[bool]
+    reads_tracks: ClassVar[bool] = True
     log: dict[str, float]
 
     @classmethod
@@ -94,6 +96,26 @@ class Head(abc.ABC):
     @abc.abstractmethod
     def to_arrays(self) -> Arrays:
         """Everything that was learned."""
+
+    def hashed(self) -> Arrays:
+        """What of it goes into the id of a probe, beside the settings of its tracks."""
+        return self.to_arrays()
+
+    def facts(self) -> dict[str, Any]:
+        """What the arrays do not say and the head needs; JSON. Empty for heads that need nothing."""
+        return {}
+
+    def check(self, objective: Objective, tracks: Mapping[str, Any]) -> None:  # noqa: B027 - most heads fit any
+        """Refuse an objective or settings of tracks that are not those of this head.
+
+        Raises:
+            ProbeError: saying what differs.
+        """
+
+    @classmethod
+    def restore(cls, arrays: Mapping[str, np.ndarray], settings: HeadSettings, facts: Mapping[str, Any]) -> "Head":
+        """Restore what ``to_arrays`` and ``facts`` gave."""
+        return cls.from_arrays(arrays, settings)
 
     @classmethod
     @abc.abstractmethod

@@ -185,7 +185,9 @@ class EmbedForm(QWidget):
         if self._weights is not None:
             facts.append(f"Weights: {self._weights.name}")
         elif choice.untrained:
-            facts.append("Untrained demo model with random weights: for trying things out, not for science.")
+            facts.append("Its weights are random numbers: for trying things out, not for science.")
+        elif choice.included:
+            facts.append("Comes with the program, trained on drawn animals: for trying things out, not for science.")
         elif choice.weights is not None:
             facts.append("Its weights are on this computer.")
         elif choice.download_bytes is not None:
@@ -241,7 +243,9 @@ class EmbedForm(QWidget):
 
 def _state_words(one: "vp.sessions.ModelChoice") -> str:
     if one.untrained:
-        return "untrained demo"
+        return "untrained"
+    if one.included:
+        return "included, to try things out"
     if one.weights is not None:
         return "ready"
     return f"download {size(one.download_bytes)}" if one.download_bytes is not None else "not released"

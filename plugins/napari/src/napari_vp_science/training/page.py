@@ -32,6 +32,8 @@ from napari_vp_science.training.trainer import Trainer
 _LOOK_MS = 400
 _SAVE_MS = 1500
 _MOST_PROBES = 20
+_TEST = "Train it again on parts of the labels, and compare it with the others."
+_TEST_IMPORTED = "Compare what it says with labels of recordings that it never saw."
 _NO_PROBE = "No probe yet."
 _UNTRAINED = (
     "The encoder of these tracks is untrained: its weights are random numbers. Good for trying the panel out, not for "
@@ -131,7 +133,7 @@ class TrainPage(QWidget):
         self.how = hint()
         self.table = ScoreTable()
         self.details = button("Confusion and curves…", "What is taken for what, and how sure scores are.")
-        self.test = button("Test it", "Train it again on parts of the labels, and compare it with the others.")
+        self.test = button("Test it", _TEST)
         layout.addWidget(self._scores_heading)
         layout.addWidget(self.how)
         layout.addWidget(self.table)
@@ -452,14 +454,15 @@ class TrainPage(QWidget):
             widget.setVisible(card is not None)
         for widget in (self.table, self.details):
             widget.setVisible(scores is not None)
-        can_test = card is not None and scores is None and not card.training.imported
-        self.test.setVisible(can_test)
+        self.test.setVisible(card is not None and scores is None)
+        imported = card is not None and card.training.imported
+        self.test.setToolTip(_TEST_IMPORTED if imported else _TEST)
         if scores is not None:
             self.how.setText(scores.how)
             self.how.setToolTip("\n\n".join(scores.notes))
             self.table.show_scores(scores, theme_colors(self._state.viewer).faint)
-        elif card is not None and card.training.imported:
-            self.how.setText("It comes from elsewhere: its labels are not here to test it on.")
+        elif imported:
+            self.how.setText("Not tested here yet: it comes from elsewhere, and its own labels are not here.")
         elif card is not None:
             self.how.setText("Not tested yet.")
 
@@ -493,10 +496,15 @@ def _card_words(card: "vp.sessions.ProbeCard") -> str:
     )
     when = "opened from a file" if training.imported else f"trained {_when(training.trained)}"
     kind = "one behavior at a time" if card.behaviors.exclusive else "behaviors may overlap"
-    lines = [f"{when[:1].upper()}{when[1:]}, on {learned}.", f"{card.head.capitalize()} on {card.model}, {kind}."]
+    lines = [f"{when[:1].upper()}{when[1:]}, on {learned}.", f"{_head_words(card)}, {kind}."]
     lines.append(f"Thresholds were chosen on: {card.validation}.")
     lines += [f"{note[:1].upper()}{note[1:]}." for note in training.notes]
     return "\n".join(lines)
+
+
+def _head_words(card: "vp.sessions.ProbeCard") -> str:
+    """Fine-tuned models are named after what they were made from."""
+    return card.model if card.head == "fine-tuned" else f"{card.head.capitalize()} on {card.model}"
 
 
 def _when(text: str) -> str:

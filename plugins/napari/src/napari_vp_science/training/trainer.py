@@ -202,7 +202,7 @@ class Trainer(QObject):
         """All recordings, the shown one first."""
         session, current = self._state.session, self._state.current
         recordings = [] if session is None else sorted(session.recordings, key=lambda one: one.id != current)
-        return [{"id": one.id, "path": _text(one.path)} for one in recordings]
+        return [{"id": one.id, "path": _text(one.path), "poses": _text(one.poses)} for one in recordings]
 
     def _predict(self, recordings: list[dict[str, Any]], chosen: dict[str, Any] | None = None) -> None:
         more = {} if chosen is None else {"chosen": chosen}

@@ -1,0 +1,1 @@
+"""Sentences of facts: a module per kind of section. Nothing here opens a file."""
