@@ -9,7 +9,7 @@ import pytest
 
 import vp_science as vp
 
-NAMESPACES = ("maps", "plots", "search", "sessions")
+NAMESPACES = ("maps", "plots", "search", "sessions", "train")
 ROOT = Path(__file__).resolve().parents[1]
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from pipeline_tools import make_encoder, make_frames, write_video
 
 from vp_science.annotating.results import AnnotateResult
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.encoder.video import VideoEncoder
 from vp_science.probes.probe import Probe
 from vp_science.store.reader import open_embeddings

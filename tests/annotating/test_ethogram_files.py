@@ -71,6 +71,7 @@ def test_round_trip(tmp_path_factory, states, subject, probe):
     [entry] = list_ethograms(path)
     assert (entry.probe_id, entry.subject, entry.num_frames) == (probe, subject, len(states))
     assert entry.num_bouts == len(ethogram.to_bouts())
+    assert read_ethogram(path).source == f"model:{probe}"
     assert as_annotations(read_all(path, probe), probe).equals(as_annotations([ethogram], probe))
 
 

@@ -16,7 +16,7 @@ from vp_science.annotating.outputs import as_annotations, read_all
 from vp_science.annotating.results import AnnotateError
 from vp_science.annotating.run import annotate, open_batch, parse_shard
 from vp_science.annotations.formats import read_annotations
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.errors import ProbeError, SettingsError
 from vp_science.probes.bundle import save_probe
 from vp_science.probes.probe import Probe

@@ -67,7 +67,9 @@ def test_no_format_takes_other_files(tmp_path):
         path = tmp_path / name
         path.write_bytes(data)
         assert [entry.name for entry in FORMATS if entry.load().matches(path, data)] == []
-        with pytest.raises(AnnotationError, match=f"{name}: expected one of the formats csv, parquet, boris"):
+        with pytest.raises(
+            AnnotationError, match=f"{name}: expected one of the formats csv, .*recording, behavior, start_s"
+        ):
             detect_format(path)
 
 

@@ -122,3 +122,28 @@ def test_a_parquet_file_that_is_none(tmp_path):
     path.write_bytes(b"PAR1 and nothing else")
     with pytest.raises(AnnotationError, match=r"t.parquet: expected a Parquet file with a bout table"):
         own_parquet.read(path, ReadOptions())
+
+
+@pytest.mark.parametrize(
+    ("bouts", "observed", "expected"),
+    [
+        ("a.mp4", "a", ("a.mp4",)),
+        ("a", r"videos\a.avi", ("a",)),
+        ("a.mp4", "b", ("a.mp4", "b")),
+    ],
+)
+def test_tables_that_name_a_recording_differently_are_of_one(tmp_path, bouts, observed, expected):
+    """Made by hand; as two recordings, the bout would be unknown and its time without a bout."""
+    (tmp_path / "a.csv").write_text(f"recording,behavior,start_s,stop_s\n{bouts},walk,1,2\n")
+    (tmp_path / "a.observed.csv").write_text(f"recording,start_s,stop_s\n{observed},0,3\n")
+    found = own_csv.read(tmp_path / "a.csv", ReadOptions())
+    assert found.recordings == expected
+    assert found.observed["stop_s"].tolist() == [3]
+
+
+def test_names_of_two_recordings_are_not_guessed(tmp_path):
+    (tmp_path / "a.csv").write_text(
+        "recording,behavior,start_s,stop_s\nday1/a.mp4,walk,1,2\nday2/a.mp4,walk,1,2\nb.mp4,walk,1,2\n"
+    )
+    (tmp_path / "a.observed.csv").write_text("recording,start_s,stop_s\na,0,3\nb.mp4,0,3\nb,0,4\n")
+    assert own_csv.read(tmp_path / "a.csv", ReadOptions()).recordings == ("a", "b", "b.mp4", "day1/a.mp4", "day2/a.mp4")

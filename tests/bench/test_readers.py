@@ -255,6 +255,19 @@ def test_kabr_pictures_have_the_class_of_their_row(tmp_path, images):
         assert (classes_of(labels[recording.id, ""].states) == make.blocks(30, 4, 15, number)).all()
 
 
+def test_what_is_tested_may_not_be_trained_on(tmp_path):
+    """Nobody notices it in a number that looks good."""
+    data = make.make_kabr(tmp_path, num_frames=20)
+    train, val = (data / "annotation" / name for name in ("train.csv", "val.csv"))
+    train.write_text(train.read_text() + "\n".join(val.read_text().splitlines()[1:]) + "\n")
+    study = kabr.find(data, FindOptions())
+    assert study.deviations == ("1 recordings are trained on and tested (ZG0003): the score is too high",)
+    assert study.notes == (
+        "how many recordings the whole download has is not known here: "
+        "check that 3 to train on and 1 to test on are all",
+    )
+
+
 def test_kabr_errors(tmp_path):
     data = make.make_kabr(tmp_path / "kabr", num_frames=20)
     train = data / "annotation" / "train.csv"

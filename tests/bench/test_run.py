@@ -12,7 +12,7 @@ from vp_science.bench import run
 from vp_science.bench.changes import Changes
 from vp_science.bench.registry import NAMES
 from vp_science.bench.run import run_bench
-from vp_science.embedding import BatchError
+from vp_science.embedding.outcome import BatchError
 from vp_science.errors import BenchError, SettingsError
 from vp_science.probes.bundle import load_probe
 from vp_science.probes.probe import Probe

@@ -166,7 +166,7 @@ def test_wrong_size_is_refused(hub):
     assert "expected at least 228730368 bytes" in refusal(BASE)
 
 
-@pytest.mark.parametrize("name", ["videoprism-giant", "videoprism-tiny"])
+@pytest.mark.parametrize("name", ["videoprism-giant", "videoprism-lvt-giant"])
 def test_models_without_released_weights(name):
     assert "found none for this model" in refusal(PRESETS[name])
     assert is_cached(PRESETS[name]) is None

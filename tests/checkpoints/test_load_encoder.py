@@ -10,16 +10,17 @@ import vp_science.checkpoints.load as module
 from vp_science.checkpoints.load import initialise, load_encoder
 from vp_science.checkpoints.registry import PRESETS, ModelSpec
 from vp_science.checkpoints.save import hash_parameters, save_weights
+from vp_science.encoder.config import VideoTextConfig
 from vp_science.encoder.video import VideoEncoder
 from vp_science.errors import CheckpointError, SettingsError
 from vp_science.files import hash_file
 
-# "videoprism-tiny" is a seed, so its weights must be these bits on every machine and with every version of jax.
+# A seed names weights: they must be these bits on every machine and with every version of jax.
 TINY_SHA256 = "a376d27ec292acfaa1d56f28bac7b0fd962ced43d0eb4b29adea253384e650f7"
 
 
-def test_tiny_is_the_same_everywhere():
-    encoder = load_encoder("videoprism-tiny")
+def test_a_seed_is_the_same_weights_everywhere():
+    encoder = load_encoder("videoprism-tiny", seed=0)
     assert hash_parameters(encoder) == TINY_SHA256
     assert encoder.info.checkpoint == "seed:0 (untrained)"
     assert encoder.info.untrained
@@ -114,3 +115,32 @@ def test_contradictions_and_typos(kit):
 
 def test_unknown_spec_without_repo_or_seed():
     assert ModelSpec("x", PRESETS["videoprism-tiny"].config, 1, "", "").released is False
+
+
+def test_weights_that_came_with_the_package(tmp_path, monkeypatch):
+    """A text model and its video encoder read one file; nothing is looked up elsewhere."""
+    import vp_science.checkpoints.registry as registry
+    from vp_science.checkpoints.fetch import fetch_weights, is_cached
+
+    whole_config = VideoTextConfig(
+        6, (2, 2, 2), 8, 1, 1, 2, 16, num_auxiliary_layers=1, num_unimodal_layers=1, vocabulary_size=5
+    )
+    whole = load_encoder(whole_config, seed=3)
+    file = save_weights(whole, tmp_path / "small.safetensors")
+    common = {"summary": "", "licence": "Apache-2.0", "bundled": file.name, "seed": 0, "num_parameters": 1}
+    specs = {
+        "small": registry.ModelSpec(name="small", config=whole_config.encoder, **common),
+        "small-text": registry.ModelSpec(name="small-text", config=whole_config, **common),
+    }
+    monkeypatch.setattr(registry, "__file__", str(tmp_path / "registry.py"))
+    monkeypatch.setattr("vp_science.checkpoints.load.find_model", specs.__getitem__)
+    for spec in specs.values():
+        assert spec.released
+        assert fetch_weights(spec, offline=True) == is_cached(spec) == file
+    encoder, model = load_encoder("small", offline=True), load_encoder("small-text", offline=True)
+    assert not encoder.info.untrained
+    assert encoder.info.checkpoint == model.info.checkpoint
+    assert encoder.info.source == "video encoder of a video-text model"
+    clip = jax.numpy.asarray(np.random.default_rng(0).random((1, 2, 12, 12, 3), np.float32))
+    np.testing.assert_array_equal(encoder(clip), whole(clip))
+    assert load_encoder("small", seed=1).info.untrained

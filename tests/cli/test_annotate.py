@@ -88,7 +88,7 @@ def test_some_failed(annotate, recordings, monkeypatch):
     printed, err = annotate(recordings, recordings / "gone.mp4", ok=3)
     assert "4 of 6 recordings are annotated" in printed
     table = err[err.index("2 failed") :]
-    for text in ("bad [bold]", "gone", "found no such file: check the path"):
+    for text in ("bad [bold]", "gone", "found no such file: check the path", "run the same command again"):
         assert text in table
 
 
@@ -116,6 +116,25 @@ def test_tables(annotate, recordings, made, out, tmp_path):
     assert len(json.loads((tmp_path / "lab.boris").read_text())["observations"]) == 1
     _, err = annotate(recordings / "m0.avi", "--boris", "--boris-project", tmp_path / "lab.boris", ok=1)
     assert err.splitlines()[-1] == "error: expected --boris or --boris-project, found both: give one of them"
+
+
+def test_animals(annotate, recordings, made, out, tmp_path):
+    animals = tmp_path / "animals.csv"
+    animals.write_text("recording,animal,species\nm0,jerry,Mus musculus\n")
+    _, err = annotate(recordings / "m0.avi", "--animals", animals, ok=1)
+    assert "expected nwb with animals" in err
+    path = out / f"m0.{made[3].id}.ethogram.nwb"
+    annotate(recordings / "m0.avi", "--nwb")
+    with h5py.File(path) as file:
+        assert "subject" not in file["general"]
+    annotate(recordings / "m0.avi", "--nwb", "--animals", animals)  # what is finished learns of the animal, too
+    with h5py.File(path) as file:
+        assert file["general/subject/subject_id"].asstr()[()] == "jerry"
+    before = path.read_bytes()
+    annotate(recordings / "m0.avi", "--nwb", "--animals", animals)
+    assert path.read_bytes() == before
+    _, err = annotate(recordings / "m1.avi", "--nwb", "--animals", animals, ok=1)
+    assert "expected a line for every recording, found none for m1" in err
 
 
 def test_shard(annotate, recordings, out):
@@ -188,6 +207,16 @@ def test_poses_need_a_probe_that_follows(annotate, recordings):
         assert "which looks at whole frames: leave out the poses" in err
     _, err = annotate(recordings, "--pairs", ok=1)
     assert "expected poses, which say where the animals are" in err
+
+
+def test_where_workers_are(annotate, recordings):
+    """What is done there is tested in tests/cluster."""
+    _, err = annotate(recordings, "--cluster", "local:two", ok=1)
+    assert "error: cluster: expected a number of workers from 1, as in local:4, found 'local:two'" in err
+    _, err = annotate(recordings, "--retries", 3, ok=1)
+    assert "error: expected --cluster with --retries, found --retries alone: say where workers are" in err
+    _, err = annotate(recordings, "--cluster", "local:1", "--dry-run", ok=1)
+    assert "error: expected a dry run or a cluster, found both: the estimate measures this machine" in err
 
 
 def test_every_option_is_tested(run):

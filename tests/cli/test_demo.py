@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 
 from vp_science.cli import demo
 from vp_science.cli.app import app
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.errors import MapError
 from vp_science.maps import open_map, rename_clusters, save_map
 from vp_science.plots import save, self_similarity, strip_frames
@@ -94,18 +94,25 @@ def check_page(page):
         "A map of the recording",
         "Clusters, to look at and to name",
         "What the fly did",
+        "Moments that fit a sentence",
         "What a probe finds where it never learned",
         "Next steps",
     ]
     assert "its weights are random numbers" in page
     assert "Trustees of Princeton University" in page
     images = re.findall(r'<img src="data:image/(\S+?);base64,[^"]+" alt="([^"]+)"', page)
-    assert len(images) == page.count("<img") == 1 + 3 + 6 + 5 + 2
+    assert len(images) == page.count("<img") == 1 + 3 + 6 + 2 + 5 + 2
     assert len({alt for _, alt in images}) == len(images)
     for word in ("wing extension", "walking"):
         row = re.findall(rf"<td[^>]*>{word}</td><td[^>]*>probe</td><td>(.*?)</td>", page)
         assert len(row) == 1
         assert 0 < float(row[0]) <= 1
+    for sentence, behavior in (("a fly extends one wing", "wing extension"), ("a fly walks forward", "walking")):
+        [(precision, chance)] = re.findall(
+            rf"{sentence}</td><td[^>]*>{behavior}</td><td>(.*?)</td><td>(.*?)</td>", page
+        )
+        assert 0 < float(precision) <= 1
+        assert 0 < float(chance) < 1
     commands = html.unescape(re.sub("<[^>]+>", "", re.search(r"<pre>(.*?)</pre>", page, re.DOTALL)[1]))
     lines = [line for line in commands.splitlines() if line.startswith("vp-science ")]
     assert len(lines) >= 8

@@ -140,6 +140,9 @@ def test_offline_does_not_download(run, video, tmp_path, monkeypatch):
         (("--size", 0), "error: height: expected a multiple of 18 pixels, found 0: use 18"),
         (("--stride", 9), "error: expected a stride from 1 to num_frames = 4, found 9"),
         (("--spatial-pool", 3), "error: spatial_pool: expected one of [1, 2]"),
+        (("--cluster", "nonsense"), "error: cluster: expected one of local:4 (four workers on this machine)"),
+        (("--cluster", "local:1", "--size", 50), "error: height: expected a multiple of 18 pixels, found 50: use 54"),
+        (("--retries", 1), "error: expected --cluster with --retries, found --retries alone"),
     ],
 )
 def test_settings_that_cannot_work(run, video, tmp_path, option, message):
@@ -177,7 +180,7 @@ def test_some_failed(run, video, tmp_path, monkeypatch):
     assert out.startswith("1 of 3 recordings are embedded in ")
     assert "2 failed" in err
     table = err[err.index("2 failed") :]
-    for text in ("bad [bold]", "gone", "found no such file: check the path"):
+    for text in ("bad [bold]", "gone", "found no such file: check the path", "run the same command again"):
         assert text in table
     assert "mouse [1]" not in table
 

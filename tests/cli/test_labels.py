@@ -51,6 +51,14 @@ def test_convert_with_choices(run, table, tmp_path):
     assert "expected to know when the frames" in run("labels", "convert", table, out, "--subject", "A")[2]
 
 
+def test_a_recording_that_cannot_be_read_does_not_stop_the_others(run, table, video):
+    (video.parent / "broken.mp4").write_bytes(b"no video" * 99)
+    code, text, err = run("labels", "check", table, "--recordings", video.parent)
+    assert (code, "0 errors" in text) == (0, True)
+    assert "not read, its times are not known: " in err
+    assert "broken.mp4: expected a video that FFmpeg can read" in err
+
+
 def test_convert_with_recordings(run, table, video, tmp_path):
     for beside in (".observed.csv",):
         table.with_name(table.stem + beside).unlink()

@@ -1,6 +1,9 @@
 """``vp-science napari``: what is missing is said before anything is opened."""
 
 import importlib.util
+import json
+import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -55,8 +58,60 @@ def test_what_is_missing_is_named(opened, installed, there, named):
     installed(*there)
     with pytest.raises(MissingExtraError, match=named) as caught:
         verb.napari(None, None)
-    assert 'pip install "vp-science[napari]"' in str(caught.value)
+    assert verb.how_to_install() in str(caught.value)
     assert opened == []
+
+
+@pytest.fixture
+def installed_from(monkeypatch):
+    """Pretend that pip recorded this about where the package came from."""
+
+    def pretend(record):
+        class Installed:
+            def read_text(self, name):
+                assert name == "direct_url.json"
+                return record
+
+        monkeypatch.setattr(verb, "distribution", lambda name: Installed())
+
+    return pretend
+
+
+def make_checkout(folder):
+    (folder / "plugins" / "napari").mkdir(parents=True)
+    (folder / "plugins" / "napari" / "pyproject.toml").write_text("[project]\n")
+    return folder
+
+
+def test_from_a_checkout_the_plugin_of_the_checkout_is_advised(installed_from, monkeypatch, tmp_path):
+    folder = make_checkout(tmp_path / "with blank")
+    installed_from(json.dumps({"url": folder.as_uri(), "dir_info": {}}))
+    assert verb.checkout() == folder
+    monkeypatch.setattr(sys, "executable", "/env/bin/python")
+    plugin = folder / "plugins" / "napari"
+    assert verb.how_to_install() == f'run /env/bin/python -m pip install "{plugin}" "napari[pyqt6]"'
+    monkeypatch.setattr(sys, "executable", "/my env/python")
+    assert verb.how_to_install().startswith('run "/my env/python" -m pip install ')
+
+
+@pytest.mark.parametrize("record", [None, "", "{", "[]", "{}", '{"url": 3}', '{"url": "https://example.org/vp.whl"}'])
+def test_from_an_index_or_a_file_the_extra_is_advised(installed_from, record):
+    installed_from(record)
+    assert verb.checkout() is None
+    assert '-m pip install "vp-science[napari]"' in verb.how_to_install()
+    assert './plugins/napari "napari[pyqt6]"' in verb.how_to_install()
+
+
+def test_a_checkout_that_is_gone_is_not_advised(installed_from, tmp_path):
+    folder = make_checkout(tmp_path / "vp")
+    installed_from(json.dumps({"url": folder.as_uri()}))
+    shutil.rmtree(folder)
+    assert verb.checkout() is None
+
+
+def test_this_package_knows_where_it_came_from():
+    """Tests run in a checkout that pip installed as a folder."""
+    assert verb.checkout() == Path(__file__).parents[2]
 
 
 def test_no_screen(opened, installed, monkeypatch):

@@ -222,7 +222,7 @@ def test_evaluate_writes_a_report_and_prints_it(run, arguments, tmp_path):
 def test_baselines_from_the_recordings(run, tmp_path):
     from pipeline_tools import PREPROCESS, make_encoder, write_video
 
-    from vp_science.embedding import embed
+    from vp_science.embedding.run import embed
 
     for name in ("a", "b"):
         write_video(tmp_path / "videos" / f"{name}.avi", num_frames=48)

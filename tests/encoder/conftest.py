@@ -15,20 +15,6 @@ from vp_science.checkpoints.weights import load_into
 from vp_science.encoder.config import EncoderConfig, VideoTextConfig
 from vp_science.encoder.video import VideoEncoder
 
-
-@pytest.fixture(scope="module")
-def fully_optimized():
-    """Compile as users do; the rest of the suite compiles quickly instead."""
-    import jax
-
-    before = jax.config.read("jax_disable_most_optimizations")
-    jax.config.update("jax_disable_most_optimizations", False)
-    jax.clear_caches()
-    yield
-    jax.config.update("jax_disable_most_optimizations", before)
-    jax.clear_caches()  # nothing compiled the other way is left for later tests
-
-
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 
 

@@ -10,8 +10,6 @@ from vp_science.checkpoints.layout import make_abstract_encoder
 from vp_science.checkpoints.weights import load_into
 from vp_science.encoder.positions import resize_positions
 
-pytestmark = pytest.mark.usefixtures("fully_optimized")
-
 
 def assert_close(found, expected, tolerance=1e-5):
     found = np.asarray(found)

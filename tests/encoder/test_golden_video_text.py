@@ -14,8 +14,6 @@ from vp_science.encoder.config import ClassifierConfig, VideoTextConfig
 from vp_science.encoder.text import sinusoids
 from vp_science.encoder.video_text import VideoTextModel
 
-pytestmark = pytest.mark.usefixtures("fully_optimized")
-
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SIZES = json.loads((GOLDEN / "configs.json").read_text())
 TEXT = {"vocabulary_size": 53, "num_unimodal_layers": 2}

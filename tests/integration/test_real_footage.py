@@ -76,7 +76,7 @@ def test_hdf5_recordings_from_labels_to_reviewed_annotations(run, worms, tmp_pat
     run("probe", "train", tmp_path / "tracks", "--labels", tmp_path / "labels.csv", "--out", tmp_path / "probe")
     probe = load_probe(tmp_path / "probe")
     assert probe.behaviors_.names == ("coil", "crawl")
-    assert probe.training_["untrained_encoder"]
+    assert not probe.training_["untrained_encoder"]
 
     recordings = tmp_path / "recordings"
     shutil.copytree(folder, recordings)

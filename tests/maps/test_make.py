@@ -84,7 +84,7 @@ def test_unit_length_compares_directions():
 
 def test_what_cannot_be_mapped_is_refused(study, small_map):
     tracks = study[0]
-    with pytest.raises(MapError, match="expected at least 20 points to map, found 10"):
+    with pytest.raises(MapError, match=r"expected at least 20 points to map, found 10: .*PointSettings\(unit='frames'"):
         map_study.pca_map([probe_study.make_track("a", np.eye(10, 12))])
     with pytest.raises(MapError, match="expected points that differ, found 40 equal ones"):
         map_study.pca_map([probe_study.make_track("a", np.ones((40, 12)))])
@@ -96,6 +96,8 @@ def test_what_cannot_be_mapped_is_refused(study, small_map):
         map_study.pca_map([tracks[0], tracks[0]])
     with pytest.raises(MapError, match=r"expected options among .*num_pca.* found something else"):
         make_map(tracks, neighbours=3)
+    with pytest.raises(MapError, match=r"unit belongs to settings=vp.maps.PointSettings"):
+        make_map(tracks, unit="frames")
     other = probe_study.make_track("x", np.zeros((40, 12)), num_frames=4)
     with pytest.raises(ProbeError, match="num_frames"):
         small_map.transform([other])

@@ -1,6 +1,7 @@
 """UMAP: kept as arrays, rebuilt, and places points where the object that was fitted would."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import h5py
 import map_study
@@ -12,7 +13,7 @@ from vp_science.errors import MapError
 from vp_science.maps import join_maps, make_map, open_map, relate, save_map
 from vp_science.maps.map_file import _LAYOUT
 from vp_science.maps.settings import MapSettings
-from vp_science.maps.umap_layout import lay_out_umap, make_umap, place_with_umap, restore_umap
+from vp_science.maps.umap_layout import lay_out_umap, load_umap, make_umap, place_with_umap, restore_umap
 
 EPOCHS = 60
 
@@ -31,6 +32,21 @@ def test_rebuilt_from_arrays_it_places_points_exactly_where_the_fitted_object_do
     rebuilt = restore_umap(vectors.copy(), fitted.embedding_.copy(), settings)
     np.testing.assert_array_equal(rebuilt.transform(new), fitted.transform(new))
     np.testing.assert_array_equal(rebuilt.embedding_, fitted.embedding_)
+
+
+def test_what_numba_compiles_of_it_is_kept_for_the_next_process_where_it_can_be(monkeypatch):
+    asked = []
+
+    def refuse():
+        asked.append("for a folder")
+        raise RuntimeError("no locator available")
+
+    nowhere = SimpleNamespace(stats=SimpleNamespace(cache_path=None), enable_caching=refuse)
+    monkeypatch.setattr("umap.layouts.nowhere", nowhere, raising=False)
+    umap = load_umap()
+    assert asked == ["for a folder"]
+    slow = umap.umap_.smooth_knn_dist, umap.umap_.compute_membership_strengths
+    assert all(compiled.stats.cache_path for compiled in slow)
 
 
 def test_epochs_are_told_and_what_hears_of_them_can_end_the_layout():

@@ -54,7 +54,7 @@ def run_job(recording: Path, folder: Path, weights: Path) -> None:
     from pipeline_tools import SMALL
 
     from vp_science.checkpoints.load import load_encoder
-    from vp_science.embedding import embed
+    from vp_science.embedding.run import embed
 
     embed(recording, load_encoder(SMALL, weights), out=folder, num_frames=2, stride=1, progress=Slowly())
 
@@ -82,7 +82,7 @@ def kill_at_random(recording: Path, weights: Path, rounds: int, seed: int, folde
     from pipeline_tools import sha256
 
     import vp_science.checkpoints.load
-    import vp_science.embedding  # noqa: F401
+    import vp_science.embedding.run  # noqa: F401
     from vp_science.store.reader import open_embeddings
 
     warnings.filterwarnings("ignore", message=".*fork.*", category=RuntimeWarning)

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 
 from vp_science.checkpoints import registry
 from vp_science.checkpoints.load import load_encoder
-from vp_science.encoder.config import EncoderConfig
+from vp_science.encoder.config import EncoderConfig, VideoTextConfig
 from vp_science.encoder.video import VideoEncoder
 from vp_science.recordings import DecodedFrame, Fingerprint, Recording
 from vp_science.stream import Execution, StreamPlan
@@ -29,6 +29,7 @@ SMALL = EncoderConfig(
     num_heads=2,
     mlp_dim=64,
 )
+SMALL_LVT = VideoTextConfig(**asdict(SMALL), num_auxiliary_layers=1, num_unimodal_layers=1, vocabulary_size=1024)
 PREPROCESS = Preprocess(36, 36)
 EXECUTION = Execution(frames_per_group=4, windows_per_group=2, groups_per_segment=2)
 
@@ -38,9 +39,11 @@ def make_encoder(seed: int = 0, **changes: Any) -> VideoEncoder:
 
 
 def shrink_models() -> None:
-    """Make the built-in model small, for tests that go through its name."""
+    """Make the built-in models small and random, for tests that go through their names."""
+    small = {"videoprism-tiny": SMALL, "videoprism-lvt-tiny": SMALL_LVT}
     registry._SPECS = tuple(
-        replace(spec, config=SMALL) if spec.name == "videoprism-tiny" else spec for spec in registry._SPECS
+        replace(spec, config=small[spec.name], bundled=None, seed=0) if spec.name in small else spec
+        for spec in registry._SPECS
     )
 
 

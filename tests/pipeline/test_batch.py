@@ -3,6 +3,7 @@
 import json
 import multiprocessing
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -187,9 +188,36 @@ def test_names_that_are_not_unicode_get_into_the_manifest(tmp_path):
     assert os.fsencode(json.loads(line)["recording_id"]) == b"caf\xe9"
 
 
+def test_half_a_line_does_not_swallow_the_next(tmp_path):
+    path = tmp_path / "manifest.jsonl"
+    append_manifest(tmp_path, result(recording_id="a"), {})
+    path.write_bytes(path.read_bytes() + b'{"recording_id": "cut by a pow')
+    append_manifest(tmp_path, result(recording_id="b"), {})
+    first, half, last = path.read_text().splitlines()
+    assert half == '{"recording_id": "cut by a pow'
+    assert [json.loads(line)["recording_id"] for line in (first, last)] == ["a", "b"]
+
+
+def test_a_full_disk_leaves_no_half_line(tmp_path):
+    resource = pytest.importorskip("resource")  # not on Windows
+    append_manifest(tmp_path, result(recording_id="a"), {})
+    before = (tmp_path / "manifest.jsonl").read_bytes()
+    # What a file of this size may hold is limited: the system writes what fits, and reports no error.
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 20, limits[1]))
+        with pytest.raises(StoreError, match=r"cannot write .*manifest\.jsonl: the disk is full.*same command again"):
+            append_manifest(tmp_path, result(recording_id="b"), {})
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert (tmp_path / "manifest.jsonl").read_bytes() == before
+
+
 def test_a_manifest_that_cannot_be_written(tmp_path):
     (tmp_path / "manifest.jsonl").mkdir()
-    with pytest.raises(StoreError, match=r"cannot write .*manifest\.jsonl \(Is a directory\): expected a folder with"):
+    with pytest.raises(StoreError, match=r"cannot write .*manifest\.jsonl: expected a file .*Is a directory.*Move it"):
         append_manifest(tmp_path, result(), {})
 
 

@@ -20,7 +20,9 @@ from pipeline_tools import (
 )
 
 from vp_science.batch import EmbedResult
-from vp_science.embedding import BatchError, EmbedSettings, check_settings, embed, native_preprocess
+from vp_science.embedding.outcome import BatchError
+from vp_science.embedding.run import embed
+from vp_science.embedding.settings import EmbedSettings, check_settings, native_preprocess
 from vp_science.errors import SettingsError, StoreError
 from vp_science.recordings import Recording
 from vp_science.store.reader import open_embeddings

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from pipeline_tools import PREPROCESS, make_encoder, read_manifest, sha256, write_video
 
 from vp_science.animals import file_name_part, follow_animals, followed_id
-from vp_science.embedding import BatchError, embed
+from vp_science.embedding.outcome import BatchError
+from vp_science.embedding.run import embed
 from vp_science.errors import PoseError, RecordingError, SettingsError
 from vp_science.poses.load import find_pose_file
 from vp_science.recordings import DecodedFrame

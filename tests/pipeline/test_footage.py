@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from vp_science.batch import EmbedResult
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.recordings import RecordingWarning
 from vp_science.store.reader import open_embeddings
 from vp_science.timeline.names import MEDIA_ENDINGS

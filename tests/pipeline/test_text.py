@@ -9,7 +9,7 @@ import vp_science as vp
 from vp_science.checkpoints.load import load_encoder
 from vp_science.checkpoints.save import save_weights
 from vp_science.checkpoints.tokenizer import TextWarning, load_tokenizer
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.encoder.config import ClassifierConfig, VideoTextConfig
 from vp_science.errors import CheckpointError, SettingsError
 from vp_science.store.reader import open_embeddings
@@ -110,7 +110,8 @@ def test_a_name_instead_of_an_encoder(tmp_path, monkeypatch):
     from vp_science.checkpoints import registry
 
     small = tuple(
-        replace(spec, config=CONFIG) if spec.name == "videoprism-lvt-tiny" else spec for spec in registry._SPECS
+        replace(spec, config=CONFIG, bundled=None, seed=0) if spec.name == "videoprism-lvt-tiny" else spec
+        for spec in registry._SPECS
     )
     monkeypatch.setattr(registry, "_SPECS", small)
     video = write_video(tmp_path / "m.avi")

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from probe_study import make_study, make_track
 
-from vp_science.embedding import embed
+from vp_science.embedding.run import embed
 from vp_science.errors import ProbeError
 from vp_science.probes.baselines import (
     PixelTracks,

@@ -217,6 +217,24 @@ def test_random_windows_hide_labels_and_score_too_high():
     assert any("drawn at random" in note for note in report.notes)
 
 
+@pytest.mark.parametrize("folds", ["time-blocks", "random-windows"])
+def test_predictions_of_a_recording_are_those_of_the_probes_that_never_saw_them(folds):
+    tracks, annotations = make_study(2, 240)
+    report = evaluate_probe(
+        Probe("knn"), tracks, annotations, folds=folds, num_blocks=3, allow_leakage=True, baselines=["pixels"]
+    )
+    found = {whole.recording: whole for whole in report.probe.predictions()}
+    assert list(found) == ["rec0", "rec1"]
+    for track in tracks:
+        np.testing.assert_array_equal(found[track.recording_id].time_s, track.time_s)
+    for one in report.probe.tested:
+        tested = one.prediction.time_s[one.truth.known.any(axis=1)]
+        rows = np.searchsorted(found[one.prediction.recording].time_s, tested)
+        expected = one.prediction.scores[np.searchsorted(one.prediction.time_s, tested)]
+        np.testing.assert_array_equal(found[one.prediction.recording].scores[rows], expected)
+    assert report.method("pixels").predictions() == []
+
+
 def test_ethograms_may_be_given_instead_of_annotations(study, report):
     tracks, annotations = study
     truths = [to_ethogram(annotations, track.recording_id, track.time_s) for track in tracks]
@@ -279,8 +297,12 @@ def test_wrong_wishes_are_refused(study):
     with pytest.raises(ProbeError, match="expected at least one track"):
         evaluate_probe(Probe(), [], study[1])
     unobserved = Annotations.of(study[1].bouts, [], study[1].behaviors)
-    with pytest.raises(ProbeError, match=r"expected labelled time in at least one recording.*observed intervals"):
+    with pytest.raises(
+        ProbeError, match=r"expected labelled time in at least one recording.*observed intervals.*--all-scored"
+    ):
         evaluate_probe(Probe(), study[0], unobserved)
+    with pytest.raises(ProbeError, match=r"expected labelled time in at least one recording.*--all-scored"):
+        Probe().fit(study[0], unobserved)
 
 
 def test_an_error_names_the_fold(study):

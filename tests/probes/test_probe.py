@@ -175,6 +175,19 @@ def test_holdout_keeps_every_behavior_in_the_training_part():
             assert distance > 8
 
 
+@pytest.mark.parametrize("head", ["logistic", "attentive", "temporal"])
+def test_clips_hardly_longer_than_a_window_are_all_fitted(head):
+    """A fifth of each and the gaps around it would leave too little, or nothing."""
+    rng = np.random.default_rng(0)
+    tracks = [make_track(f"clip{index}", rng.normal(size=(10, 12)) + 3 * (index % 3)) for index in range(3)]
+    bouts = [{"recording": f"clip{i}", "behavior": name, "start_s": 0.0, "stop_s": 0.4} for i, name in enumerate(NAMES)]
+    annotations = Annotations.of(bouts, [{k: v for k, v in bout.items() if k != "behavior"} for bout in bouts],
+                                 Behaviors.of(NAMES, exclusive=True))  # fmt: skip
+    probe = make_probe(head).fit(tracks, annotations)
+    assert probe.training_["validation"].startswith("nothing: there are too few labels, or clips are too short")
+    assert len(probe.predict(tracks[0]).scores) == 10
+
+
 def test_the_part_that_is_held_out_first_looks_like_the_whole():
     """A last fifth full of one behavior would give a threshold that calls everything this behavior."""
     tracks, _ = make_study(1, 500)
@@ -196,6 +209,15 @@ def test_names_in_labels_find_their_tracks():
         AnnotationError, match=r"expected one recording of the labels to be 'day2/a', found a.mp4, a.avi"
     ):
         match_names(["a.mp4", "a.avi"], ["day2/a"])
+
+
+def test_what_a_probe_found_is_no_label():
+    tracks, annotations = make_study(2, 100)
+    probe = Probe("prototype").fit(tracks, annotations)
+    found = Annotations.concat([ethogram.to_annotations() for ethogram in probe.predict(tracks)])
+    assert set(found.bouts["source"]) == {f"model:{probe.id}"}
+    with pytest.raises(AnnotationError, match=r"found only what a model found .* review it first"):
+        probe.fit(tracks, found)
 
 
 def test_predictions_are_no_labels_until_somebody_reviewed_them():
@@ -310,6 +332,15 @@ def test_labels_that_cannot_work_are_refused(study):
         AnnotationError, match=r"expected one behavior at a time, found walk and groom at 0.000 s of 'rec0'"
     ):
         Probe().fit(tracks[:1], twice)
+
+
+@pytest.mark.parametrize("head", ["logistic", "knn", "prototype"])
+def test_a_behavior_that_never_happens_is_refused_also_where_nothing_can_be_held_out(head):
+    """Clips hardly longer than a window, and labels whose bouts name other recordings."""
+    tracks, annotations = make_study(2, 16)
+    nothing = Annotations.of([], annotations.observed, annotations.behaviors)
+    with pytest.raises(ProbeError, match="expected examples with and without the behaviors"):
+        make_probe(head).fit(tracks, nothing)
 
 
 def test_tracks_made_with_other_settings_are_refused_by_name(study):

@@ -262,7 +262,7 @@ def test_models_say_what_they_need(monkeypatch, tmp_path):
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "hub"))
     models = {one.name: one for one in vp.sessions.list_models()}
     tiny, base, giant = (models[f"videoprism-{size}"] for size in ("tiny", "base", "giant"))
-    assert (tiny.ready, tiny.untrained, tiny.download_bytes) == (True, True, None)
+    assert (tiny.ready, tiny.untrained, tiny.included, tiny.download_bytes) == (True, False, True, None)
     assert (base.ready, base.released, base.download_bytes) == (False, True, 4 * base.num_parameters)
     assert (giant.ready, giant.released) == (False, False)
     weights = tmp_path / "vp-science" / "weights"

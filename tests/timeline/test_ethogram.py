@@ -1,4 +1,5 @@
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -162,6 +163,8 @@ def test_scores_become_those_of_bouts():
     bouts = ethogram.to_bouts("model:p")
     np.testing.assert_allclose(bouts["score"], [0.6, 0.9], rtol=1e-6)
     assert bouts["source"].tolist() == ["model:p"] * 2
+    assert ethogram.to_bouts()["source"].tolist() == ["manual:"] * 2
+    assert replace(ethogram, source="model:q").to_annotations().bouts["source"].tolist() == ["model:q"] * 2
     assert bouts[["start_s", "stop_s"]].to_numpy().tolist() == [[0, 2], [3, 4]]
     again = scored(1 - scores, ethogram.states, ethogram)
     np.testing.assert_array_equal(again.scores, 1 - scores)

@@ -192,7 +192,9 @@ def test_bad_times_name_the_frame(tmp_path: Path) -> None:
 
 def test_ambiguity_lists_the_candidates(tmp_path: Path) -> None:
     path = write(tmp_path / "r.h5", {"cam_a": GREY, "cam_b": COLOUR, "tracks": np.zeros((2, 2, 13, 300))}, {"@fps": 9})
-    with pytest.raises(RecordingError, match=r"found 2 \(cam_a: \(12, 20, 24\) uint8; cam_b: .*--dataset NAME"):
+    with pytest.raises(
+        RecordingError, match=r"found 2 \(cam_a: \(12, 20, 24\) uint8; cam_b: .*--dataset NAME \(dataset=\)"
+    ):
         open_recording(path)
     np.testing.assert_array_equal(open_recording(path, dataset="/cam_b").read(1), COLOUR[1])
     with pytest.raises(RecordingError, match=r'dataset "nope", found none of that name.*cam_a, cam_b'):

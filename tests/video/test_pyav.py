@@ -332,6 +332,7 @@ def _nothing_decodes(path: Path) -> None:
     (_nothing_decodes, "expected frames that decode, found none among 60"),
     (lambda path: path.mkdir(), "expected a folder of pictures"),
     (lambda path: None, "found no such file"),
+    (lambda path: path.symlink_to("/gone/drive/a.mp4"), "found a link to /gone/drive/a.mp4, where nothing is: connect"),
 ])  # fmt: skip
 def test_bad_input_is_one_clear_error(tmp_path: Path, make: Callable[[Path], None], message: str) -> None:
     path = tmp_path / "bad.mp4"

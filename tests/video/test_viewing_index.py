@@ -116,6 +116,18 @@ def test_what_does_not_fit_is_made_anew(clip: Path, tmp_path: Path, built: list[
     assert len(built) == 2  # and what was made anew is kept
 
 
+def test_a_parser_that_fails_among_threads_costs_an_index(clip: Path, tmp_path: Path, built: list[Path], monkeypatch):
+    folder = tmp_path / "kept"
+    IndexFolder(folder)(clip)
+
+    def failing(file, **more):
+        raise SystemError("AST constructor recursion depth mismatch (before=57, after=54)")
+
+    monkeypatch.setattr(kept_index.np, "load", failing)
+    IndexFolder(folder)(clip)
+    assert len(built) == 2
+
+
 def test_nothing_huge_is_loaded(clip: Path, tmp_path: Path, built: list[Path], monkeypatch) -> None:
     folder = tmp_path / "kept"
     IndexFolder(folder)(clip)
