@@ -3,7 +3,7 @@
 usage: python docs/screenshots.py [--out FOLDER] [--themes dark light] [--only NAME ...]
 
 Without a screen (Linux) it starts a virtual one. The tracks, labels and probe behind the pictures are made anew, in a
-temporary folder, with the small untrained encoder.
+temporary folder, with the small encoder that comes with the package.
 """
 
 import argparse
