@@ -308,7 +308,7 @@ def test_the_page_says_what_is_shown_and_what_is_not(tmp_path):
     assert "not shown" in page.partition("global distillation helps")[2].partition("\n")[0]
     assert "adapted minus before, over scenes and folds: +0.050 [" in page
     assert "bsoid: lora minus probe, logistic, over folds and seeds: +0.205" in page
-    assert "Not measured yet: motion_probes.json." in page
+    assert "Not measured yet: probes_on_footage_144.json, motion_probes.json, motion_probes_arena.json." in page
     assert "on cpu; vp-science 1, jax 2; commit abc." in page
     pictures = [line.partition("](")[2].rstrip(")") for line in page.splitlines() if line.startswith("![")]
     assert pictures
