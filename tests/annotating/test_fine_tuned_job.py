@@ -60,7 +60,7 @@ def test_annotating_equals_calling_the_model(kind, encoder, video, tmp_path):
         times = recording.time_s
     [path] = _logits(tmp_path)
     with open_embeddings(path) as track:
-        np.testing.assert_allclose(track.track[:, 0], logits, rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(track.track[:, 0], logits, rtol=1e-4, atol=2e-5)
         assert track.track.dtype == np.float32
         assert track.provenance.model == "custom, fine-tuned"
         assert track.provenance.encoder_config["readout"] == kind
@@ -81,7 +81,7 @@ def test_a_recording_shorter_than_a_window(probe, model, encoder, tmp_path):
     [result] = annotate(recording, probe, out=tmp_path, encoder=encoder)
     [path] = _logits(tmp_path)
     with open_embeddings(path) as track:
-        np.testing.assert_allclose(track.track[:, 0], logits_by_hand(recording, model), rtol=2e-5, atol=2e-6)
+        np.testing.assert_allclose(track.track[:, 0], logits_by_hand(recording, model), rtol=1e-4, atol=2e-5)
     assert len(read_ethogram(result.output)) == 3
 
 

@@ -218,7 +218,9 @@ def _write_video(
     import av
 
     names = {".mp4": "mp4", ".mov": "mov", ".mkv": "matroska", ".avi": "avi"}
-    encoders = (("libx264", {"crf": "19", "preset": "fast"}), ("mpeg4", {"q:v": "3"}))
+    # Without ``cpu-independent`` x264 writes other bytes on other processors, and on some of them in every other run.
+    h264 = {"crf": "19", "preset": "fast", "x264-params": "cpu-independent=1"}
+    encoders = (("libx264", h264), ("mpeg4", {"q:v": "3"}))
     name, options = next(entry for entry in encoders if entry[0] in av.codecs_available)
     rate = Fraction(fps).limit_denominator(1000)
     with av.open(file, "w", format=names[suffix]) as container:
