@@ -97,6 +97,11 @@ def test_recordings_from_the_list_are_drawn_and_switched(make_napari_viewer_prox
     viewer.open(str(tmp_path / "two.mp4"), plugin="napari-vp-science")
     qtbot.waitUntil(lambda: state.current == "two" and len(viewer.layers) == 1, timeout=LONG)
     assert [one.id for one in state.session.recordings] == ["one", "two"]
+    told: list[str] = []
+    state.message.connect(told.append)
+    (tmp_path / "one.mp4").rename(tmp_path / "moved.mp4")
+    state.show("one")
+    assert told[-1] == "one is not where it was: use Locate on the Recordings page"
     bench.close_view()
 
 

@@ -202,7 +202,7 @@ class Workbench(QWidget):
         if session is None or recording_id not in session:
             return
         path = session.recording(recording_id).path
-        if path is None:
+        if path is None or not path.exists():  # moved before the session was opened, or since
             self.state.message.emit(f"{recording_id} is not where it was: use Locate on the Recordings page")
         elif time_s is None:
             self.stage.show(recording_id, path)
