@@ -291,7 +291,8 @@ class Dispatcher:
                 )
                 addresses = [task.worker.address for task in tasks]
                 self.client.run(stop_run, self.run.id, workers=addresses, on_error="ignore")
-                wait([task.future for task in tasks], timeout=_GRACE_S)
+                with self.client.as_current():  # ``wait`` asks for the default client, another one, or none
+                    wait([task.future for task in tasks], timeout=_GRACE_S)
         with suppress(Exception, KeyboardInterrupt):
             self.client.cancel([task.future for task in tasks])
             self.client.run(forget_run, self.run.id, on_error="ignore")
